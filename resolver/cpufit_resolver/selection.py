@@ -1,5 +1,6 @@
-"""Selection: which of a release's wheels a machine gets. One implementation for the server, the command line and the
-selector; it takes values and returns values.
+"""Selection: which of a release's wheels a machine gets.
+
+One implementation for the server, the command line and the selector; it takes values and returns values.
 
 Order among the wheels that fit, best first: the higher level, then the more features asked for (what asks for more
 was compiled to use more), then the interpreter's own order of tags, then the higher build tag (binary distribution
