@@ -40,10 +40,13 @@ def platform_baseline(platform_tag: str) -> Mapping[str, frozenset[str]]:
 def shared_baseline(platform_tags: Iterable[str]) -> Mapping[str, frozenset[str]]:
     """Return, for each architecture, what every one of these platform tags promises.
 
-    A wheel under a compressed tag set may be installed under any of them, so only the common part counts.
+    A wheel under a compressed tag set may be installed under any of them, so only the common part counts: nothing,
+    where ``any`` or a tag that no row knows is one of them.
     """
     shared: dict[str, frozenset[str]] = {}
-    for tag in platform_tags:
-        for arch, features in platform_baseline(tag).items():
+    for promised in map(platform_baseline, platform_tags):
+        if not promised:
+            return {}
+        for arch, features in promised.items():
             shared[arch] = shared[arch] & features if arch in shared else features
     return shared

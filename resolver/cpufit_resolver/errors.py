@@ -20,6 +20,8 @@ class CpufitError(Exception):
     """Base of every error that cpufit raises on purpose."""
 
     code = "cpufit-error"
+    usual_hint: str | None = None
+    """What to do, where the place that raises the error knows no better."""
 
     def __init__(
         self, message: str, *, where: str | None = None, hint: str | None = None, code: str | None = None
@@ -27,7 +29,7 @@ class CpufitError(Exception):
         super().__init__(message)
         self.message = message
         self.where = where
-        self.hint = hint
+        self.hint = hint or self.usual_hint
         if code is not None:
             self.code = code
 

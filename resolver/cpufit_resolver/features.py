@@ -89,9 +89,10 @@ def architecture_of_level(level: str) -> Architecture | None:
     return next((arch for arch in architectures().values() if arch.level(level) is not None), None)
 
 
-def close_names(name: str, among: frozenset[str]) -> str:
-    """Return a hint that names the feature probably meant, or where to look."""
+def close_names(name: str, table: Architecture) -> str:
+    """Return a hint that names the feature or level probably meant, or where to look."""
     import difflib  # noqa: PLC0415  # only an error pays for it
 
-    close = difflib.get_close_matches(name, sorted(among), n=1)
+    known = sorted(table.vocabulary.union(level.name for level in table.levels))
+    close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]!r}?" if close else "features are named as Linux names them in /proc/cpuinfo"

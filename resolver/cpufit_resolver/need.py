@@ -120,13 +120,13 @@ def parse_need(text: str, architectures: frozenset[str]) -> Need:
     :raises InvalidCpuToken: it cannot be read, names no architecture of the wheel, or leaves the architecture open
     """
     parts: dict[str, frozenset[str]] = {}
-    loose = []
+    loose: list[str] = []
     for word in (word.strip() for word in re.split(r"[,;]", text)):
         if not word:
             continue
         head = re.split(r"[+ ]", word)[0].lower()
         if architecture_of_level(head) is None:
-            loose.extend(re.split(r"[+ ]+", word))
+            loose.extend(name for name in re.split(r"[+ ]+", word) if name)
             continue
         arch, features = parse_token(word)
         if arch in parts:

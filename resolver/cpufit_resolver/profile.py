@@ -50,13 +50,21 @@ def parse_token(token: str, *, strict: bool = True) -> tuple[str, frozenset[str]
     if len(text) > MAX_TOKEN_LENGTH:
         raise InvalidCpuToken(f"CPU token longer than {MAX_TOKEN_LENGTH} characters")
     if not _TOKEN.fullmatch(text):
-        raise InvalidCpuToken(f"not a CPU token: {text!r}", hint="write a level and features: x86_64_v2+avx+f16c")
+        raise InvalidCpuToken(f"not a CPU token: {text!r}", hint=_how_to_write(text))
     head, *names = re.split(r"[+ ]+", text)
     table = architecture_of_level(head.lower())
     level = None if table is None else table.level(head.lower())
     if table is None or level is None:
         raise UnknownCpuFeature(f"unknown CPU level {head!r}", hint="for example x86_64_v2 or aarch64_8_2a")
     return table.name, level.features | parse_features(names, table, strict=strict)
+
+
+def _how_to_write(text: str) -> str:
+    # compilers and the psABI write x86-64-v3
+    meant = text.lower().replace("-", "_")
+    if _TOKEN.fullmatch(meant) and architecture_of_level(re.split(r"[+ ]", meant)[0]) is not None:
+        return f"with '_' instead of '-': {meant}"
+    return "write a level and features: x86_64_v2+avx+f16c"
 
 
 def parse_features(names: Iterable[str], table: Architecture, *, strict: bool = True) -> frozenset[str]:
@@ -70,9 +78,7 @@ def parse_features(names: Iterable[str], table: Architecture, *, strict: bool = 
         if canonical is not None:
             features.add(canonical)
         elif strict:
-            raise UnknownCpuFeature(
-                f"unknown CPU feature {name!r} for {table.name}", hint=close_names(name, table.vocabulary)
-            )
+            raise UnknownCpuFeature(f"unknown CPU feature {name!r} for {table.name}", hint=close_names(name, table))
     return frozenset(features)
 
 

@@ -1,0 +1,58 @@
+"""What this process may execute: probe (I/O) ─► parse (pure) ─► decide (pure), and who may override it.
+
+::
+
+    detect()                        this machine, in a few milliseconds
+    profile_for(token, os.environ)  the CPU that an argument, CPUFIT_CPU or a file names, else detect()
+
+Linux x86-64 asks glibc first, whose answer holds under emulators, hypervisors and the system's XSAVE mask; then CPUID
+together with ``/proc/cpuinfo``; then ``/proc/cpuinfo`` alone. Linux arm64 asks the auxiliary vector, macOS sysctl,
+Windows ``IsProcessorFeaturePresent`` together with CPUID. Where nothing answers, the CPU is the baseline.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Callable, Mapping
+
+from . import override
+from .decide import EMULATOR, DetectedCpu, HiddenFeatures, decide
+from .evidence import CpuidLeaf, HostEvidence
+from .probe import probe
+
+__all__ = [
+    "CpuidLeaf",
+    "DetectedCpu",
+    "HiddenFeatures",
+    "HostEvidence",
+    "decide",
+    "detect",
+    "probe",
+    "profile_for",
+]
+
+
+def detect(*, brand: bool = False) -> DetectedCpu:
+    """Return what this process may execute.
+
+    :param brand: a person will read the CPU's name. Then, where ``/proc/cpuinfo`` tells of another CPU than this
+        process has, CPUID is asked for the name as well (py-cpuinfo, about 20 ms).
+    :raises DetectionFailed: the architecture is in no table
+    """
+    evidence = probe()
+    found = decide(evidence)
+    if brand and not evidence.cpuid and any(hidden.by == EMULATOR for hidden in found.hidden):
+        return decide(replace(evidence, cpuid=probe(cpuid=True).cpuid))
+    return found
+
+
+def profile_for(
+    argument: str | None, environ: Mapping[str, str], detector: Callable[[], DetectedCpu] = detect
+) -> DetectedCpu:
+    """Return the CPU that is meant: ``argument`` (a token), ``CPUFIT_CPU``, the file, else this machine's.
+
+    The file is ``CPUFIT_CPU_FILE``, else ``cpufit/cpu`` in the user's settings folder.
+
+    :raises InvalidCpuToken: what was named cannot be read; ``where`` tells where it stands
+    """
+    return override.profile_for(argument, environ, detector)
