@@ -1,0 +1,343 @@
+"""The catalog: projects, files, derived files; many writers at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import IntegrityError, StatementError
+
+from cpufit_resolver.need import BASELINE_NEED, Need, parse_need
+from cpufit_wheelhouse.catalog import Catalog, CatalogChanged, NewDerived, NewFile, Project
+from cpufit_wheelhouse.catalog.schema import UtcDateTime
+from cpufit_wheelhouse.errors import NoSuchProject
+
+LINUX = "manylinux_2_17_x86_64"
+V2 = parse_need("x86_64_v2", frozenset({"x86_64"}))
+V3 = parse_need("x86_64_v3", frozenset({"x86_64"}))
+
+
+def new_file(version: str = "1.0", need: Need | None = V3, content: str = "bytes", python: str = "cp311") -> NewFile:
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    return NewFile(
+        kind="wheel",
+        version=version,
+        filename=f"demo-{version}-{python}-abi3-{LINUX}.whl",
+        need=need,
+        sha256=digest,
+        blake2="b" * 64,
+        size=5_000_000_000,
+        metadata_sha256="e" * 64,
+        requires_python=">=3.10",
+        dependencies_key="{}",
+        tags=(f"{python}-abi3-{LINUX}",),
+        platforms=(LINUX,),
+        build=(2, "avx"),
+        has_native=True,
+        provenance={"source": "upload", "from": {"url": "https://example.org/demo.whl"}},
+    )
+
+
+def labelled(version: str = "1.0", label: str = "x86_64_v3") -> NewDerived:
+    return NewDerived(
+        version=version,
+        kind="labelled",
+        filename=f"demo-{version}-cp311-abi3-{LINUX}-{label}.whl",
+        sha256=hashlib.sha256(label.encode()).hexdigest(),
+        size=7,
+        label=label,
+        properties={"x86_64": {"level": ["v3"]}},
+        metadata_sha256="e" * 64,
+    )
+
+
+def selector(sha256: str = "5" * 64) -> NewDerived:
+    return NewDerived(version="1.0", kind="selector", filename="demo-1.0.tar.gz", sha256=sha256, size=9)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'catalog.sqlite3'}"
+
+
+@pytest.fixture
+def catalog(url: str) -> Iterator[Catalog]:
+    with Catalog.open(url) as opened:
+        yield opened
+
+
+def test_an_empty_catalog_hosts_nothing(catalog: Catalog) -> None:
+    assert catalog.projects() == ()
+    assert catalog.project("demo") is None
+    assert catalog.serial("demo") is None
+    assert catalog.snapshot("demo") is None
+    assert catalog.files("demo") == ()
+    assert catalog.derived("demo") == ()
+
+
+def test_a_file_comes_back_as_it_went_in(catalog: Catalog) -> None:
+    before = datetime.now(timezone.utc)
+    stored = catalog.add_file("Demo", new_file(), seen=None)
+    assert catalog.files("demo") == (stored,)
+    facts = {field.name: getattr(stored, field.name) for field in dataclasses.fields(NewFile)}
+    assert NewFile(**facts) == new_file()
+    assert stored.project == "demo"
+    assert stored.uploaded_at.tzinfo is timezone.utc
+    assert before - timedelta(seconds=1) < stored.uploaded_at < datetime.now(timezone.utc) + timedelta(seconds=1)
+
+
+def test_a_need_keeps_its_source_and_evidence(catalog: Catalog) -> None:
+    need = Need.of(dict(V3.by_arch), source="inspected", evidence=("demo.so: vpaddd at 0x10",))
+    catalog.add_file("demo", new_file(need=need), seen=None)
+    (stored,) = catalog.files("demo")
+    assert stored.need is not None
+    assert (stored.need, stored.need.source, stored.need.evidence) == (need, "inspected", need.evidence)
+    assert stored.need_key == "x86_64_v3"
+
+
+@pytest.mark.parametrize(
+    ("need", "key", "source", "ordinary", "cpu_specific"),
+    [
+        (None, "unknown", None, False, False),
+        (BASELINE_NEED, "any", "baseline", True, False),
+        (parse_need("x86_64_v1", frozenset({"x86_64"})), "x86_64_v1", "declared", True, False),
+        (V2, "x86_64_v2", "declared", False, True),
+    ],
+)
+def test_a_stored_file_knows_whether_it_is_ordinary(
+    catalog: Catalog, need: Need | None, key: str, source: str | None, ordinary: bool, cpu_specific: bool
+) -> None:
+    catalog.add_file("demo", new_file(need=need), seen=None)
+    (stored,) = catalog.files("demo")
+    assert (stored.need_key, stored.need_source) == (key, source)
+    assert (stored.ordinary, stored.cpu_specific) == (ordinary, cpu_specific)
+
+
+def test_the_first_file_makes_its_project_with_safe_policy(catalog: Catalog) -> None:
+    catalog.add_file("Demo.Thing", new_file(), seen=None)
+    assert catalog.project("demo_thing") == Project(
+        id=1,
+        name="demo-thing",  # type: ignore[arg-type]  # a literal in normal form
+        display_name="Demo.Thing",
+        variants=False,
+        unknown="refuse",
+        plain="ordinary",
+        build_sdist=False,
+        serial=1,
+    )
+
+
+def test_a_file_and_what_was_derived_of_it_come_in_together(catalog: Catalog) -> None:
+    stored = catalog.add_file("demo", new_file(), [labelled()], seen=None, variants=True)
+    snapshot = catalog.snapshot("demo")
+    assert snapshot is not None
+    assert snapshot.project.variants
+    assert snapshot.files == (stored,)
+    (derived,) = snapshot.derived
+    assert derived.file_id == stored.id
+    assert derived.properties == {"x86_64": {"level": ["v3"]}}
+    assert catalog.find_derived(derived.sha256) == catalog.find_derived(derived.sha256, "labelled") == (derived,)
+    assert catalog.find_derived(derived.sha256, "selector") == ()
+
+
+def test_nothing_comes_in_when_moving_the_blobs_fails(catalog: Catalog) -> None:
+    def full() -> None:
+        raise OSError("no space left on device")
+
+    with pytest.raises(OSError, match="no space"):
+        catalog.add_file("demo", new_file(), [labelled()], seen=None, before_commit=full)
+    assert catalog.project("demo") is None
+
+
+def test_the_blobs_move_in_before_anybody_sees_the_row(catalog: Catalog, url: str) -> None:
+    seen: list[int] = []
+    with Catalog.open(url) as other:
+        catalog.add_file("demo", new_file(), seen=None, before_commit=lambda: seen.append(len(other.files("demo"))))
+        assert (seen, len(other.files("demo"))) == ([0], 1)
+
+
+def test_a_decision_on_an_old_state_changes_nothing(catalog: Catalog) -> None:
+    catalog.add_file("demo", new_file(), seen=None)
+    stored = catalog.add_file("demo", new_file("1.1"), seen=1)
+    moved: list[str] = []
+    with pytest.raises(CatalogChanged):
+        catalog.add_file("demo", new_file("1.2"), seen=1, before_commit=lambda: moved.append("blob"))
+    with pytest.raises(CatalogChanged):
+        catalog.add_file("demo", new_file("1.2"), seen=None, before_commit=lambda: moved.append("blob"))
+    with pytest.raises(CatalogChanged):
+        catalog.change_need(stored, V2, seen=1, before_commit=lambda: moved.append("blob"))
+    assert moved == []
+    assert [file.version for file in catalog.files("demo")] == ["1.0", "1.1"]
+
+
+@pytest.mark.parametrize("other", [new_file(content="other"), new_file(need=V2)], ids=["same need", "same bytes"])
+def test_the_database_itself_holds_identity(catalog: Catalog, other: NewFile) -> None:
+    catalog.add_file("demo", new_file(), seen=None)
+    with pytest.raises(CatalogChanged) as caught:
+        catalog.add_file("demo", other, seen=1)
+    assert isinstance(caught.value.__cause__, IntegrityError)
+    assert (len(catalog.files("demo")), catalog.serial("demo")) == (1, 1)
+
+
+def test_a_changed_need_replaces_the_labelled_forms(catalog: Catalog) -> None:
+    stored = catalog.add_file("demo", new_file(need=V2), [labelled(label="x86_64_v2")], seen=None)
+    changed = catalog.change_need(stored, V3, [labelled()], seen=1, variants=True)
+    assert changed == dataclasses.replace(stored, need=V3)
+    assert catalog.files("demo") == (changed,)
+    assert [derived.label for derived in catalog.derived("demo")] == ["x86_64_v3"]
+    assert catalog.serial("demo") == 2
+    project = catalog.project("demo")
+    assert project is not None
+    assert project.variants
+
+
+def test_one_wheel_may_stand_in_two_projects(catalog: Catalog) -> None:
+    catalog.add_file("demo", new_file(), seen=None)
+    catalog.add_file("other", new_file(), seen=None)
+    assert [file.project for file in catalog.find_file(new_file().sha256)] == ["demo", "other"]
+    assert catalog.find_file("0" * 64) == ()
+
+
+def test_a_selector_added_twice_is_one_and_changes_no_page(catalog: Catalog) -> None:
+    catalog.add_file("demo", new_file(), seen=None)
+    first = catalog.add_derived("Demo", selector())
+    assert (first.file_id, first.project, catalog.serial("demo")) == (None, "demo", 2)
+    assert catalog.add_derived("demo", selector()) == first
+    assert catalog.serial("demo") == 2
+    second = catalog.add_derived("demo", selector("6" * 64))
+    assert catalog.derived("demo") == (first, second)
+    with pytest.raises(NoSuchProject):
+        catalog.add_derived("nobody", selector())
+
+
+def test_policy_changes_what_is_given_and_the_serial(catalog: Catalog) -> None:
+    made = catalog.ensure_project("Demo", unknown="allow")
+    assert (made.display_name, made.unknown, made.variants) == ("Demo", "allow", False)
+    changed = catalog.set_policy("demo", variants=True, plain="selector", build_sdist=True)
+    assert (changed.variants, changed.unknown, changed.plain, changed.build_sdist) == (True, "allow", "selector", True)
+    assert changed.serial > made.serial
+    assert (
+        catalog.set_policy("demo", variants=True)
+        == changed
+        == catalog.ensure_project("DEMO")
+        == catalog.project("demo")
+    )
+    with pytest.raises(NoSuchProject):
+        catalog.set_policy("nobody", variants=True)
+    assert [project.name for project in catalog.projects()] == ["demo"]
+
+
+def test_what_was_committed_is_there_after_opening_again(url: str) -> None:
+    with Catalog.open(url) as first:
+        stored = first.add_file("demo", new_file(), [labelled()], seen=None)
+    with Catalog.open(url) as second:
+        assert second.files("demo") == (stored,)
+
+
+def test_a_date_without_a_zone_is_refused_and_another_zone_becomes_utc(catalog: Catalog) -> None:
+    dialect = catalog._engine.dialect
+    summer = datetime(2026, 7, 1, 14, 0, tzinfo=timezone(timedelta(hours=2)))
+    bound = UtcDateTime().process_bind_param(summer, dialect)
+    assert bound == summer
+    assert bound.tzinfo is timezone.utc
+    with pytest.raises(ValueError, match="time zone"):
+        UtcDateTime().process_bind_param(datetime(2026, 7, 1), dialect)  # noqa: DTZ001 - that is the point
+
+
+def test_sqlite_keeps_foreign_keys_and_commits_to_the_disk(catalog: Catalog) -> None:
+    with catalog._engine.connect() as connection:
+
+        def pragma(name: str) -> object:
+            return connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+
+        assert [pragma(name) for name in ("journal_mode", "foreign_keys", "busy_timeout", "synchronous")] == [
+            "wal",
+            1,
+            5000,
+            2,
+        ]
+
+
+def in_threads(count: int, work: Callable[[int], object]) -> list[BaseException]:
+    gate = threading.Barrier(count)
+    errors: list[BaseException] = []
+
+    def run(number: int) -> None:
+        gate.wait()
+        try:
+            work(number)
+        except BaseException as error:  # noqa: BLE001 - the test looks at it
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return errors
+
+
+def add_until_it_is_in(catalog: Catalog, new: NewFile) -> None:
+    while True:
+        try:
+            catalog.add_file("demo", new, seen=catalog.serial("demo"))
+        except CatalogChanged:
+            continue
+        return
+
+
+def test_many_threads_lose_no_file(catalog: Catalog) -> None:
+    def add_five(number: int) -> None:
+        for step in range(5):
+            add_until_it_is_in(catalog, new_file(f"{number}.{step}", content=f"{number}.{step}"))
+
+    assert in_threads(8, add_five) == []
+    assert len(catalog.files("demo")) == catalog.serial("demo") == 40
+
+
+def test_of_many_threads_with_one_identity_one_wins(catalog: Catalog) -> None:
+    catalog.ensure_project("demo")
+    errors = in_threads(8, lambda number: catalog.add_file("demo", new_file(content=str(number)), seen=1))
+    assert [type(error) for error in errors] == [CatalogChanged] * 7
+    assert len(catalog.files("demo")) == 1
+
+
+def test_many_threads_may_make_one_project(catalog: Catalog) -> None:
+    assert in_threads(8, lambda _number: catalog.ensure_project("demo")) == []
+    assert len(catalog.projects()) == 1
+
+
+WRITER = """
+import sys
+from cpufit_wheelhouse.catalog import Catalog
+sys.path.insert(0, sys.argv[2])
+from test_catalog import add_until_it_is_in, new_file
+with Catalog.open(sys.argv[1]) as catalog:
+    for step in range(20):
+        add_until_it_is_in(catalog, new_file(f"9.{step}", content=f"9.{step}"))
+        print(step, flush=True)
+"""
+
+
+def test_a_second_process_may_write_at_the_same_time(catalog: Catalog, url: str) -> None:
+    command = [sys.executable, "-c", WRITER, url, str(Path(__file__).parent)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        for step in range(20):
+            add_until_it_is_in(catalog, new_file(f"1.{step}", content=f"1.{step}"))
+        other.stdout.read()
+    assert other.returncode == 0
+    assert len(catalog.files("demo")) == catalog.serial("demo") == 40
+
+
+def test_a_value_outside_the_vocabulary_is_refused_by_the_database(catalog: Catalog) -> None:
+    with pytest.raises((IntegrityError, StatementError)):
+        catalog.ensure_project("demo", unknown="maybe")  # type: ignore[arg-type]  # a caller without mypy

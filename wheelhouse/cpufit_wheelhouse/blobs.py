@@ -1,0 +1,210 @@
+"""The blob store: files under the SHA-256 of their bytes.
+
+Layout below the root::
+
+    staging/<random>            being written; nobody but its writer knows it
+    blobs/ab/cd/abcd…           whole, on disk, never changed again
+
+A file is written to ``staging`` and hashed on the way, made durable by fsync, then renamed into place. A rename within
+one file system is atomic: a kill at any instant leaves no blob or the whole blob, and a staging file that
+:meth:`BlobStore.sweep` removes later. A blob exists for the world only when a catalog row names it; one without a row
+is harmless, and an upload of the same bytes takes it over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, final
+
+from .errors import NoSuchFile
+
+STALE_AFTER = timedelta(hours=1)
+"""A staging file that nobody has written to for this long belongs to a process that died."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digests:
+    """The digests of one file's bytes, as lower-case hexadecimal.
+
+    The upload form sends any of the three: ``sha256_digest``, ``blake2_256_digest`` (BLAKE2b of 32 bytes) and
+    ``md5_digest``. Only SHA-256 is an identity here.
+    """
+
+    sha256: str
+    blake2b: str
+    md5: str
+
+
+@final
+class StagedBlob:
+    """A file on its way into the store: a binary stream to write to that hashes what passes.
+
+    It is its maker's until :meth:`BlobStore.commit`; use it as a context manager, so that whatever goes wrong leaves
+    no file behind. The stream does not seek, since a digest cannot go back.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self._stream = path.open("xb")
+        self._sha256 = hashlib.sha256()
+        self._blake2b = hashlib.blake2b(digest_size=32)
+        self._md5 = hashlib.md5(usedforsecurity=False)
+
+    def __enter__(self) -> StagedBlob:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.discard()
+
+    @property
+    def digests(self) -> Digests:
+        """The digests of what has been written so far."""
+        return Digests(sha256=self._sha256.hexdigest(), blake2b=self._blake2b.hexdigest(), md5=self._md5.hexdigest())
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        """Append bytes; returns how many, which is all of them.
+
+        :raises ValueError: the file was sealed, committed or discarded
+        """
+        self._stream.write(data)
+        for digest in (self._sha256, self._blake2b, self._md5):
+            digest.update(data)
+        count = memoryview(data).nbytes
+        self.size += count
+        return count
+
+    def tell(self) -> int:
+        """Return the position, which is the end."""
+        return self.size
+
+    def seekable(self) -> bool:
+        """Tell that this stream only goes forward."""
+        return False
+
+    def flush(self) -> None:
+        """Make what was written readable at :attr:`path`."""
+        if not self._stream.closed:
+            self._stream.flush()
+
+    def seal(self) -> None:
+        """End the writing and make the bytes durable; does nothing the second time.
+
+        This is the slow part (it waits for the disk), so it is done before any database transaction is begun.
+        """
+        if not self._stream.closed:
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+            self._stream.close()
+
+    def discard(self) -> None:
+        """Remove the staging file; does nothing once the blob is committed."""
+        self._stream.close()
+        self.path.unlink(missing_ok=True)
+
+
+class BlobStore:
+    """Files under their SHA-256 in a local directory; safe for many threads and processes at once."""
+
+    def __init__(self, root: Path) -> None:
+        """Make the two folders below ``root`` where they are missing."""
+        self._staging = root / "staging"
+        self._blobs = root / "blobs"
+        for folder in (self._staging, self._blobs):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def stage(self) -> StagedBlob:
+        """Return a new, empty staging file."""
+        return StagedBlob(self._staging / secrets.token_hex(16))
+
+    def commit(self, staged: StagedBlob) -> str:
+        """Move a staging file into the store and return its SHA-256; when this returns, the blob survives a power cut.
+
+        Bytes that are here already are left as they are, and the staging file is removed.
+        """
+        staged.seal()
+        sha256 = staged.digests.sha256
+        target = self._place(sha256)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if _size(target) == staged.size:
+            staged.discard()
+        else:
+            staged.path.replace(target)
+        # Also where the blob or a folder was here already: whoever made it may have died before its own fsync.
+        for folder in (target.parent, target.parent.parent, self._blobs):
+            _fsync_folder(folder)
+        return sha256
+
+    def put_bytes(self, data: bytes) -> str:
+        """Store a few bytes and return their SHA-256."""
+        with self.stage() as staged:
+            staged.write(data)
+            return self.commit(staged)
+
+    def exists(self, sha256: str) -> bool:
+        """Tell whether a blob is here; what is no SHA-256 is not."""
+        return _SHA256.fullmatch(sha256) is not None and self._place(sha256).is_file()
+
+    def path(self, sha256: str) -> Path:
+        """Return where a blob lies.
+
+        :raises NoSuchFile: it is not here, or this is no SHA-256 in lower-case hexadecimal
+        """
+        if not self.exists(sha256):
+            raise NoSuchFile(f"no file with SHA-256 {sha256[:64]!r}")
+        return self._place(sha256)
+
+    def open(self, sha256: str) -> BinaryIO:
+        """Open a blob for reading.
+
+        :raises NoSuchFile: as :meth:`path`
+        """
+        return self.path(sha256).open("rb")
+
+    def sweep(self, older_than: timedelta = STALE_AFTER) -> int:
+        """Remove the staging files that dead processes left; returns how many.
+
+        :param older_than: how long nobody must have written to a file
+        """
+        border = time.time() - older_than.total_seconds()
+        removed = 0
+        for path in self._staging.iterdir():
+            with suppress(FileNotFoundError):  # its writer may be quicker: committed or discarded
+                if path.stat().st_mtime <= border:
+                    path.unlink()
+                    removed += 1
+        return removed
+
+    def _place(self, sha256: str) -> Path:
+        return self._blobs / sha256[:2] / sha256[2:4] / sha256
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+def _fsync_folder(folder: Path) -> None:
+    """Make a rename in a folder durable. Windows cannot open a folder, and its rename waits for the journal."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

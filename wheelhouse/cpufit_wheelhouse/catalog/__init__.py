@@ -1,0 +1,42 @@
+"""The catalog: which files exist, what they need, what was derived from them, and who may upload.
+
+::
+
+    records.py     the values that go in and come out
+    identity.py    the rules: when two files are the same, further variants, or in each other's way (pure)
+    catalog.py     Catalog: one transaction per change
+    statements.py  the statements that these consist of; rows.py: values to rows and back
+    tokens.py      upload tokens
+    schema.py      the tables; engine.py: connections; migrations/: how the tables came to be
+
+A file exists for the world when its row is committed, and not before.
+"""
+
+from __future__ import annotations
+
+from .catalog import Catalog
+from .identity import Decision, decide
+from .records import (
+    DerivedFile,
+    NewDerived,
+    NewFile,
+    Project,
+    ProjectSnapshot,
+    StoredFile,
+    TokenGrant,
+)
+from .statements import CatalogChanged
+
+__all__ = [
+    "Catalog",
+    "CatalogChanged",
+    "Decision",
+    "DerivedFile",
+    "NewDerived",
+    "NewFile",
+    "Project",
+    "ProjectSnapshot",
+    "StoredFile",
+    "TokenGrant",
+    "decide",
+]

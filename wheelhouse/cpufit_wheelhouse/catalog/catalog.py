@@ -1,0 +1,292 @@
+"""The catalog of files, kept in a database, one transaction per change.
+
+Writers do not lock while they think. Whoever changes a project's files reads a :class:`ProjectSnapshot`, decides, and
+hands the snapshot's serial back with the change; if the project moved on meanwhile, ``CatalogChanged`` is raised
+and nothing was written, so that it decides anew. A large wheel is hashed and rewritten with no transaction open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timezone
+from types import TracebackType
+from typing import final
+
+from packaging.utils import canonicalize_name
+from sqlalchemy import URL, Engine, delete, select, update
+from sqlalchemy.exc import IntegrityError
+
+from cpufit_resolver.need import Need
+from cpufit_wheelhouse.errors import NoSuchProject
+
+from . import rows, schema, statements
+from .engine import for_writing, migrate, open_engine
+from .records import (
+    DerivedFile,
+    DerivedKind,
+    NewDerived,
+    NewFile,
+    PlainPolicy,
+    Project,
+    ProjectSnapshot,
+    StoredFile,
+    TokenGrant,
+    UnknownPolicy,
+)
+from .statements import CatalogChanged
+from .tokens import TokenTable
+
+
+@final
+class Catalog:
+    """The files, projects and tokens of one index; safe for many threads and processes at once."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Use :meth:`open`, which brings the tables up to date."""
+        self._engine = engine
+        self._writer = for_writing(engine)
+        self._tokens = TokenTable(engine)
+
+    @classmethod
+    def open(cls, url: str | URL) -> Catalog:
+        """Open the catalog behind a database URL of SQLAlchemy's form, and bring its tables up to date.
+
+        :raises StoreError: a newer cpufit wrote it
+        """
+        engine = open_engine(url)
+        try:
+            migrate(engine)
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(engine)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Catalog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Reading. A name may be given in any spelling.
+
+    def project(self, name: str) -> Project | None:
+        """Return a hosted project, or None."""
+        with self._engine.begin() as connection:
+            return statements.find_project(connection, canonicalize_name(name))
+
+    def projects(self) -> tuple[Project, ...]:
+        """Return every hosted project, by name."""
+        with self._engine.begin() as connection:
+            return tuple(map(rows.project_of, connection.execute(select(schema.projects).order_by("name"))))
+
+    def serial(self, name: str) -> int | None:
+        """Return a number that grows with each change of a project; None if it is not hosted. One cheap query."""
+        query = select(schema.projects.c.serial).where(schema.projects.c.name == canonicalize_name(name))
+        with self._engine.begin() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
+    def snapshot(self, name: str) -> ProjectSnapshot | None:
+        """Return a project, its files and its derived files as they are at one instant; None if it is not hosted."""
+        with self._engine.begin() as connection:
+            project = statements.find_project(connection, canonicalize_name(name))
+            if project is None:
+                return None
+            files, derived = schema.files, schema.derived
+            file_rows = connection.execute(
+                select(files).where(files.c.project_id == project.id).order_by(files.c.id)
+            ).all()
+            derived_rows = connection.execute(
+                select(derived).where(derived.c.project_id == project.id).order_by(derived.c.id)
+            ).all()
+        return ProjectSnapshot(
+            project=project,
+            files=tuple(rows.file_of(row, project.name) for row in file_rows),
+            derived=tuple(rows.derived_of(row, project.name) for row in derived_rows),
+        )
+
+    def files(self, name: str) -> tuple[StoredFile, ...]:
+        """Return a project's files in the order of arrival; none for a project that is not hosted."""
+        snapshot = self.snapshot(name)
+        return () if snapshot is None else snapshot.files
+
+    def derived(self, name: str) -> tuple[DerivedFile, ...]:
+        """Return what was derived of a project's files, in order; none for a project that is not hosted."""
+        snapshot = self.snapshot(name)
+        return () if snapshot is None else snapshot.derived
+
+    def find_file(self, sha256: str) -> tuple[StoredFile, ...]:
+        """Return every file with these bytes; one wheel may stand in several projects."""
+        query = statements.with_project(schema.files).where(schema.files.c.sha256 == sha256).order_by(schema.files.c.id)
+        with self._engine.begin() as connection:
+            return tuple(rows.file_of(row, row.project_name) for row in connection.execute(query))
+
+    def find_derived(self, sha256: str, kind: DerivedKind | None = None) -> tuple[DerivedFile, ...]:
+        """Return every derived file with these bytes, of one kind or of any."""
+        derived = schema.derived
+        query = statements.with_project(derived).where(derived.c.sha256 == sha256).order_by(derived.c.id)
+        if kind is not None:
+            query = query.where(derived.c.kind == kind)
+        with self._engine.begin() as connection:
+            return tuple(rows.derived_of(row, row.project_name) for row in connection.execute(query))
+
+    # Changing projects.
+
+    def ensure_project(
+        self,
+        name: str,
+        *,
+        variants: bool | None = None,
+        unknown: UnknownPolicy | None = None,
+        plain: PlainPolicy | None = None,
+        build_sdist: bool | None = None,
+    ) -> Project:
+        """Return a project, making it where it is missing; a policy that is given is set either way.
+
+        :param name: what is shown if the project is made here
+        """
+        try:
+            with self._writer.begin() as connection:
+                if statements.find_project(connection, canonicalize_name(name)) is None:
+                    statements.insert_project(connection, name)
+        except IntegrityError:  # another writer made it in this instant, and that is as good
+            pass
+        return self.set_policy(name, variants=variants, unknown=unknown, plain=plain, build_sdist=build_sdist)
+
+    def set_policy(
+        self,
+        name: str,
+        *,
+        variants: bool | None = None,
+        unknown: UnknownPolicy | None = None,
+        plain: PlainPolicy | None = None,
+        build_sdist: bool | None = None,
+    ) -> Project:
+        """Change a project's policy, leaving what is None, and return the project.
+
+        :raises NoSuchProject: it is not hosted
+        """
+        wanted = {"variants": variants, "unknown": unknown, "plain": plain, "build_sdist": build_sdist}
+        given = {key: value for key, value in wanted.items() if value is not None}
+        projects = schema.projects
+        with self._writer.begin() as connection:
+            project = statements.find_project(connection, canonicalize_name(name))
+            if project is None:
+                raise NoSuchProject(f"no project {name!r} is hosted here")
+            if any(getattr(project, key) != value for key, value in given.items()):
+                change = {**given, "serial": projects.c.serial + 1}
+                connection.execute(update(projects).where(projects.c.id == project.id).values(change))
+                project = statements.find_project(connection, project.name) or project
+        return project
+
+    # Changing files.
+
+    def add_file(
+        self,
+        project: str,
+        new: NewFile,
+        derived: Iterable[NewDerived] = (),
+        *,
+        seen: int | None,
+        variants: bool = False,
+        before_commit: Callable[[], object] = lambda: None,
+    ) -> StoredFile:
+        """Add a file and what was derived of it, in one transaction; a project is made by its first file.
+
+        :param project: its name; as written here it is shown if the project is made
+        :param seen: the serial on which the decision rests; None if the project was not hosted
+        :param variants: turn the project's variants on
+        :param before_commit: called when the rows are in and no other writer can take their place: moves the blobs in
+        :raises CatalogChanged: the project moved on since
+        """
+        try:
+            with self._writer.begin() as connection:
+                project_id = statements.claim(connection, project, seen, variants=variants)
+                now = datetime.now(timezone.utc)
+                row = {**rows.file_columns(new), "project_id": project_id, "uploaded_at": now}
+                file_id = statements.inserted(connection, schema.files, row)
+                statements.insert_derived(connection, derived, project_id, file_id, now)
+                before_commit()
+                return statements.find_file(connection, file_id)
+        except IntegrityError as error:
+            raise CatalogChanged(f"{new.filename}: another upload took its place") from error
+
+    def change_need(
+        self,
+        file: StoredFile,
+        need: Need,
+        derived: Iterable[NewDerived] = (),
+        *,
+        seen: int,
+        variants: bool = False,
+        before_commit: Callable[[], object] = lambda: None,
+    ) -> StoredFile:
+        """Change what a file needs, and replace what was derived of it, in one transaction.
+
+        Labelled wheels of the old need go out of the catalog: their labels promise too much.
+
+        :param seen: the serial on which the decision rests
+        :param variants: turn the project's variants on
+        :param before_commit: as in :meth:`add_file`
+        :raises CatalogChanged: the project moved on since
+        """
+        files = schema.files
+        try:
+            with self._writer.begin() as connection:
+                project_id = statements.claim(connection, file.project, seen, variants=variants)
+                columns = rows.need_columns(need, need.key)
+                connection.execute(update(files).where(files.c.id == file.id).values(columns))
+                connection.execute(delete(schema.derived).where(schema.derived.c.file_id == file.id))
+                statements.insert_derived(connection, derived, project_id, file.id, datetime.now(timezone.utc))
+                before_commit()
+                return statements.find_file(connection, file.id)
+        except IntegrityError as error:
+            raise CatalogChanged(f"{file.filename}: another upload took its place") from error
+
+    def add_derived(self, project: str, new: NewDerived) -> DerivedFile:
+        """Add a selector or a variants file, whose blob is stored already; the same one twice is one.
+
+        :raises NoSuchProject: the project is not hosted
+        """
+        name, derived = canonicalize_name(project), schema.derived
+        with self._writer.begin() as connection:
+            found = statements.find_project(connection, name)
+            if found is None:
+                raise NoSuchProject(f"no project {project!r} is hosted here")
+            # The project's row is locked before looking, so that two writers of one selector do not both find none.
+            statements.bump(connection, found.id)
+            query = select(derived).where(
+                derived.c.project_id == found.id,
+                derived.c.kind == new.kind,
+                derived.c.filename == new.filename,
+                derived.c.sha256 == new.sha256,
+            )
+            row = connection.execute(query).first()
+            if row is not None:
+                connection.rollback()
+                return rows.derived_of(row, name)
+            statements.insert_derived(connection, [new], found.id, None, datetime.now(timezone.utc))
+            return rows.derived_of(connection.execute(query).one(), name)
+
+    # Tokens; see cpufit_wheelhouse.catalog.tokens.
+
+    def create_token(self, projects: tuple[str, ...] | None, description: str) -> str:
+        """Make an upload token and return its secret; ``projects`` None lets it upload to every project."""
+        return self._tokens.create(projects, description)
+
+    def check_token(self, secret: str) -> TokenGrant | None:
+        """Return what a secret allows; None for an unknown or revoked one."""
+        return self._tokens.check(secret)
+
+    def tokens(self) -> tuple[TokenGrant, ...]:
+        """Return every token, revoked ones too, oldest first."""
+        return self._tokens.all()
+
+    def revoke_token(self, token_id: int) -> bool:
+        """End a token; False where no valid one has this id."""
+        return self._tokens.revoke(token_id)

@@ -1,0 +1,76 @@
+"""Connections to the catalog's database, and bringing its tables up to date.
+
+Everything that only SQLite needs stands here, in the two events; the rest of the catalog speaks to any database.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from cpufit_wheelhouse.errors import StoreError
+
+BUSY_TIMEOUT_MS = 5000
+"""How long a writer waits for another one's transaction, in milliseconds; ours last a few."""
+
+_WRITES = "cpufit_writes"
+_ALEMBIC = threading.Lock()  # alembic keeps its current migration in its own modules, so one at a time in a process
+
+
+def open_engine(url: str | URL) -> Engine:
+    """Return an engine for reading: a transaction of it sees one instant of the database."""
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def for_writing(engine: Engine) -> Engine:
+    """Return the same engine, its transactions begun as writers."""
+    return engine.execution_options(**{_WRITES: True})
+
+
+def _set_up_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    # Let _begin_sqlite begin transactions: the driver would begin none for a SELECT or for DDL.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    # A commit waits for the disk: what was answered with "stored" survives a power cut.
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and writes later cannot wait for another writer (its snapshot is old by then)
+    # and fails at once; one that asks for the write lock first waits its turn.
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the tables to the newest revision, in one transaction.
+
+    :raises StoreError: the database was written by a newer cpufit
+    """
+    config = Config()
+    config.set_main_option("script_location", f"{__package__}:migrations")
+    config.set_main_option("path_separator", "os")
+    with _ALEMBIC, for_writing(engine).begin() as connection:
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise StoreError(
+                f"the catalog cannot be brought up to date: {error}",
+                code="catalog-too-new",
+                hint="it was written by a newer cpufit; install that one",
+            ) from error

@@ -1,0 +1,136 @@
+"""The rules of identity: a file is (project, file name, need).
+
+Pure: they take what the catalog held at one instant and a new file, and return what is to be done with it, or raise
+why nothing is. Needs are compared by what they ask beyond an architecture's floor, so "nothing" and ``x86_64_v1`` are
+the same need.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from cpufit_resolver.features import architecture
+from cpufit_resolver.need import ArchNeed, Need
+from cpufit_wheelhouse.errors import FileExists, NeedRefused, VariantsDisagree, VariantsNotEnabled
+
+from .records import NewFile, ProjectSnapshot, StoredFile
+
+Status = Literal["new", "same", "need-changed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What is to be done with an upload."""
+
+    status: Status
+    existing: StoredFile | None = None
+    """The row that holds these bytes already; None for a new file."""
+
+
+def decide(snapshot: ProjectSnapshot | None, new: NewFile, *, declared: bool, variants: bool) -> Decision:
+    """Return what is to be done with a file that was checked and judged.
+
+    :param snapshot: the project as it is; None if it is not hosted yet
+    :param declared: somebody gave the need with this upload
+    :param variants: this upload turns the project's variants on
+    :raises FileExists: the same name and need is there with other bytes
+    :raises VariantsNotEnabled: the same name is there with another need, and the project takes no variants
+    :raises NeedRefused: the same bytes are there, and the declared need asks for less than theirs
+    :raises VariantsDisagree: the release has a CPU-specific wheel, and its wheels would differ in dependencies
+    """
+    files = () if snapshot is None else snapshot.files
+    namesakes = [file for file in files if file.filename == new.filename]
+    twin = next((file for file in namesakes if file.sha256 == new.sha256), None)
+    if twin is not None:
+        decision = _same_bytes(twin, new, declared=declared)
+        if decision.status == "same":
+            return decision
+    else:
+        decision = Decision(status="new")
+    others = [file for file in namesakes if file is not twin]
+    _check_namesakes(others, new, variants=variants or (snapshot is not None and snapshot.project.variants))
+    _check_dependencies((file for file in files if file is not twin and file.version == new.version), new)
+    return decision
+
+
+def _same_bytes(twin: StoredFile, new: NewFile, *, declared: bool) -> Decision:
+    """Judge an upload whose bytes are here: it can say nothing new, or raise the need."""
+    if new.need is None or (twin.need is not None and not declared):
+        return Decision(status="same", existing=twin)
+    if twin.need is None:
+        return Decision(status="need-changed", existing=twin)
+    if not asks_for(new.need, twin.need):
+        raise NeedRefused(
+            f"{new.filename} is here and needs {twin.need_key}; {new.need_key} is declared, which asks for less",
+            hint="a declaration may raise a need, never lower it",
+        )
+    if asks_for(twin.need, new.need):
+        return Decision(status="same", existing=twin)
+    return Decision(status="need-changed", existing=twin)
+
+
+def _check_namesakes(others: Iterable[StoredFile], new: NewFile, *, variants: bool) -> None:
+    for other in others:
+        if _same_need(other.need, new.need):
+            raise FileExists(
+                f"File already exists: {new.filename} with the need {other.need_key} and other bytes",
+                hint="a published file never changes; give the new build a new version or a build tag",
+            )
+        if not variants:
+            raise VariantsNotEnabled(
+                f"{new.filename} is here with the need {other.need_key}, this one has the need {new.need_key}, "
+                "and the project takes no variants",
+                hint="declare what this build needs (--needs, or the form field cpufit_needs), or set variants = on",
+            )
+
+
+def _check_dependencies(release: Iterable[StoredFile], new: NewFile) -> None:
+    """Hold the wheels of a release with variants together: an installer may swap one for another."""
+    if new.kind != "wheel":
+        return
+    wheels = [file for file in release if file.kind == "wheel"]
+    if not (new.cpu_specific or any(file.cpu_specific for file in wheels)):
+        return
+    for wheel in wheels:
+        if wheel.dependencies_key != new.dependencies_key:
+            raise VariantsDisagree(
+                f"{new.filename} and {wheel.filename} of one release depend on different things: "
+                f"{_difference(new.dependencies_key, wheel.dependencies_key)}",
+                hint="wheels of a release with CPU variants must agree on dependencies, extras and Requires-Python",
+            )
+
+
+def _difference(new: str, old: str) -> str:
+    """Say in a few words where two dependency signatures part."""
+    ours, theirs = json.loads(new), json.loads(old)
+    for field in sorted(ours):
+        if isinstance(ours[field], str):
+            if ours[field] != theirs[field]:
+                return f"{field} {ours[field]!r} and {theirs[field]!r}"
+            continue
+        for entry in sorted(set(ours[field]) ^ set(theirs[field])):
+            where = "the first" if entry in ours[field] else "the second"
+            return f"only {where} has {field} {entry.replace('|', ' ').strip()!r}"
+    return "their metadata"
+
+
+def asks_for(need: Need, least: Need) -> bool:
+    """Tell whether a need asks for everything that another one asks for, in import and in use."""
+    return all(
+        part.at_import <= _part(need, arch).at_import and part.features <= _part(need, arch).features
+        for arch, part in least.by_arch
+    )
+
+
+def _part(need: Need, arch: str) -> ArchNeed:
+    floor = architecture(arch).floor
+    return need.on(arch) or ArchNeed(at_import=floor, at_use=floor)
+
+
+def _same_need(one: Need | None, other: Need | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return asks_for(one, other) and asks_for(other, one)

@@ -1,0 +1,159 @@
+"""The values of the catalog: frozen, parsed when a row is read, so that nobody inside checks them again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from packaging.utils import NormalizedName
+
+from cpufit_resolver.need import Need, is_ordinary
+
+UnknownPolicy = Literal["refuse", "allow"]
+PlainPolicy = Literal["ordinary", "selector"]
+FileKind = Literal["wheel", "sdist"]
+DerivedKind = Literal["labelled", "variants-json", "selector"]
+
+UNKNOWN_KEY = "unknown"
+"""The need key of a wheel that nobody judged; no CPU level has this name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A hosted project and its policy."""
+
+    id: int
+    name: NormalizedName
+    display_name: str
+    """The name as its first file, or whoever made the project, wrote it."""
+    variants: bool
+    """Whether two builds of one file name may live side by side."""
+    unknown: UnknownPolicy
+    """Whether wheels whose need is unknown are listed."""
+    plain: PlainPolicy
+    """Whether the plain view prefers ordinary wheels or the selector."""
+    build_sdist: bool
+    """Whether a selector may build the release's real source distribution when no wheel fits."""
+    serial: int
+    """Grows with every change that a page could show."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewFile:
+    """A file that was checked and judged, on its way into the catalog."""
+
+    kind: FileKind
+    version: str
+    """The release, in normal form."""
+    filename: str
+    """The ordinary name: without a variant label."""
+    need: Need | None
+    """None while unknown."""
+    sha256: str
+    blake2: str
+    """BLAKE2b of 32 bytes, as hexadecimal."""
+    size: int
+    """In bytes."""
+    metadata_sha256: str
+    """The blob with the bytes of METADATA or PKG-INFO."""
+    requires_python: str | None
+    dependencies_key: str
+    """The same text for two files that depend on the same things."""
+    tags: tuple[str, ...] = ()
+    """Every single tag, sorted, as ``cp311-abi3-manylinux_2_17_x86_64``; none for a source distribution."""
+    platforms: tuple[str, ...] = ()
+    """Its platform tags in the order of the file name."""
+    build: tuple[()] | tuple[int, str] = ()
+    has_native: bool = False
+    provenance: Mapping[str, object] = field(default_factory=dict)
+    """Where the file came from, as whoever brought it told."""
+
+    @property
+    def need_key(self) -> str:
+        """The text that stands for the need in the file's identity."""
+        return UNKNOWN_KEY if self.need is None else self.need.key
+
+    @property
+    def need_source(self) -> str | None:
+        """Where the need is known from; None while it is unknown."""
+        return None if self.need is None else self.need.source
+
+    @property
+    def ordinary(self) -> bool:
+        """Whether it runs on every CPU that its platform tags promise; an unknown one is never called so."""
+        return self.need is not None and is_ordinary(self.need, self.platforms)
+
+    @property
+    def cpu_specific(self) -> bool:
+        """Whether it is known to need more than its platform tags promise."""
+        return self.need is not None and not is_ordinary(self.need, self.platforms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile(NewFile):
+    """An uploaded file as the catalog has it."""
+
+    id: int
+    project: NormalizedName
+    uploaded_at: datetime
+    """Aware, UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDerived:
+    """A file that cpufit made of others, on its way into the catalog; its blob is there before the row is committed."""
+
+    version: str
+    kind: DerivedKind
+    filename: str
+    sha256: str
+    size: int
+    """In bytes."""
+    label: str | None = None
+    """The variant label of a labelled wheel."""
+    properties: Mapping[str, Mapping[str, list[str]]] | None = None
+    """The variant properties of a labelled wheel, as its ``variant.json`` has them."""
+    metadata_sha256: str | None = None
+    """For a labelled wheel, the blob with its METADATA."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerivedFile(NewDerived):
+    """A derived file as the catalog has it."""
+
+    id: int
+    project: NormalizedName
+    file_id: int | None
+    """The :class:`StoredFile` that a labelled wheel was made of.
+
+    Two wheels of one name may round up to the same label; whoever shows them chooses by this.
+    """
+    created_at: datetime
+    """Aware, UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectSnapshot:
+    """A project with its files and derived files at one instant, each in the order of arrival."""
+
+    project: Project
+    files: tuple[StoredFile, ...]
+    derived: tuple[DerivedFile, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenGrant:
+    """What an upload token allows; the secret itself is not kept."""
+
+    id: int
+    projects: tuple[NormalizedName, ...] | None
+    """The projects it may upload to; None for every project."""
+    description: str
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+    def allows(self, project: str) -> bool:
+        """Tell whether it may upload to a project, given by its normalised name."""
+        return self.revoked_at is None and (self.projects is None or project in self.projects)

@@ -1,0 +1,93 @@
+"""The statements of which the catalog's transactions consist; each runs in its caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from typing import Any
+
+from packaging.utils import NormalizedName, canonicalize_name
+from sqlalchemy import Connection, Select, Table, insert, select, update
+
+from cpufit_wheelhouse.errors import StoreError
+
+from . import rows, schema
+from .records import NewDerived, Project, StoredFile
+
+_DEFAULT_POLICY = {"variants": False, "unknown": "refuse", "plain": "ordinary", "build_sdist": False}
+
+
+class CatalogChanged(StoreError):
+    """The project changed between a decision and its change: read again and decide anew."""
+
+    code = "catalog-changed"
+
+
+def find_project(connection: Connection, name: NormalizedName) -> Project | None:
+    """Return a project by its normalised name."""
+    row = connection.execute(select(schema.projects).where(schema.projects.c.name == name)).one_or_none()
+    return None if row is None else rows.project_of(row)
+
+
+def insert_project(connection: Connection, name: str, *, variants: bool = False) -> int:
+    """Make a project with the default policy; returns its id."""
+    row = {
+        **_DEFAULT_POLICY,
+        "name": canonicalize_name(name),
+        "display_name": name,
+        "variants": variants,
+        "serial": 1,
+        "created_at": datetime.now(timezone.utc),
+    }
+    return inserted(connection, schema.projects, row)
+
+
+def claim(connection: Connection, name: str, seen: int | None, *, variants: bool) -> int:
+    """Lock a project for this transaction, and see that it is as it was; returns its id.
+
+    :raises CatalogChanged: its serial is not ``seen`` any more
+    :raises IntegrityError: ``seen`` is None, and the project exists by now
+    """
+    if seen is None:
+        return insert_project(connection, name, variants=variants)
+    projects = schema.projects
+    values: dict[str, object] = {"serial": projects.c.serial + 1}
+    if variants:
+        values["variants"] = True
+    known = projects.c.name == canonicalize_name(name)
+    if connection.execute(update(projects).where(known, projects.c.serial == seen).values(values)).rowcount != 1:
+        raise CatalogChanged(f"the project {name!r} changed meanwhile")
+    return int(connection.execute(select(projects.c.id).where(known)).scalar_one())
+
+
+def bump(connection: Connection, project_id: int) -> None:
+    """Tell the world that a project changed."""
+    projects = schema.projects
+    connection.execute(update(projects).where(projects.c.id == project_id).values(serial=projects.c.serial + 1))
+
+
+def inserted(connection: Connection, table: Table, row: dict[str, object]) -> int:
+    """Insert a row and return its id."""
+    key: tuple[int, ...] = tuple(connection.execute(insert(table), row).inserted_primary_key or ())
+    return key[0]
+
+
+def insert_derived(
+    connection: Connection, derived: Iterable[NewDerived], project_id: int, file_id: int | None, now: datetime
+) -> None:
+    """Insert what was derived of a file, or of a release if ``file_id`` is None."""
+    for new in derived:
+        row = {**rows.derived_columns(new), "project_id": project_id, "file_id": file_id, "created_at": now}
+        connection.execute(insert(schema.derived), row)
+
+
+def with_project(table: Table) -> Select[Any]:
+    """Return a query of a table's rows with their project's name."""
+    query = select(table, schema.projects.c.name.label("project_name"))
+    return query.join(schema.projects, table.c.project_id == schema.projects.c.id)
+
+
+def find_file(connection: Connection, file_id: int) -> StoredFile:
+    """Return a file by its id."""
+    row = connection.execute(with_project(schema.files).where(schema.files.c.id == file_id)).one()
+    return rows.file_of(row, row.project_name)

@@ -1,0 +1,179 @@
+"""The errors of wheels, blobs and the catalog.
+
+::
+
+    CpufitError                        (cpufit_resolver.errors)
+    ├── WheelError                     a file that is not what it says
+    │   ├── InvalidWheelName           its name follows no grammar
+    │   ├── NotAWheel                  not a zip (or, for an sdist, not a tar.gz), or one that tools read differently
+    │   ├── UnsafeMember               a member that would be unpacked somewhere else, or over another
+    │   ├── DistInfoMismatch           not exactly one .dist-info, or another project's
+    │   ├── MetadataMismatch           METADATA speaks of another project or version
+    │   ├── InvalidMetadata            METADATA or WHEEL cannot be read
+    │   ├── TagsMismatch               WHEEL and the file name give different tags
+    │   ├── RecordMismatch             RECORD and the members differ
+    │   ├── VariantMetadataMissing     a variant label without variant.json
+    │   ├── InvalidVariantMetadata     variant.json does not follow the draft, or cannot be judged
+    │   └── WheelTooLarge              more members or bytes than the limits allow
+    ├── StoreError                     a file that cannot go in or come out
+    │   ├── DigestMismatch             its bytes are not those that were announced
+    │   ├── FileExists                 the same name with other bytes is there
+    │   ├── VariantsNotEnabled         … with another need, and the project takes no variants
+    │   ├── VariantsDisagree           two variants of one release depend on different things
+    │   ├── NeedRefused                a declared need that cannot stand
+    │   ├── NoSuchProject
+    │   └── NoSuchFile
+    └── InvalidSimplePage              a page of an index that follows neither PEP 503 nor PEP 691
+"""
+
+from __future__ import annotations
+
+from cpufit_resolver.errors import CpufitError
+
+_BUILD_AGAIN = "build it again with your build tool, and do not edit it by hand"
+
+
+class WheelError(CpufitError):
+    """A wheel or a source distribution that is not what it says."""
+
+    code = "invalid-wheel"
+    usual_hint = _BUILD_AGAIN
+
+
+class InvalidWheelName(WheelError):
+    """A file name that is neither a wheel's nor a source distribution's."""
+
+    code = "invalid-wheel-name"
+    usual_hint = "a wheel is called {name}-{version}-{python}-{abi}-{platform}.whl, an sdist {name}-{version}.tar.gz"
+
+
+class NotAWheel(WheelError):
+    """A file whose archive cannot be read, or that two tools would read differently."""
+
+    code = "not-a-wheel"
+    usual_hint = "the file may be cut off: check its SHA-256, or build it again"
+
+
+class UnsafeMember(WheelError):
+    """A member whose name or kind could put it outside its place, or over another member."""
+
+    code = "unsafe-member-path"
+    usual_hint = "members are plain files under relative names with '/', each told apart without regard to case"
+
+
+class DistInfoMismatch(WheelError):
+    """A wheel without exactly one ``.dist-info`` folder that matches its file name."""
+
+    code = "dist-info-mismatch"
+    usual_hint = "file name and folder come from one build: upload the file under the name it was built with"
+
+
+class MetadataMismatch(WheelError):
+    """Core metadata of another project or version than the file name's."""
+
+    code = "metadata-mismatch"
+    usual_hint = "file name and metadata come from one build: upload the file under the name it was built with"
+
+
+class InvalidMetadata(WheelError):
+    """Core metadata or a ``WHEEL`` file that cannot be read."""
+
+    code = "invalid-metadata"
+
+
+class TagsMismatch(WheelError):
+    """A ``WHEEL`` file whose tags are not the file name's."""
+
+    code = "wheel-tags-mismatch"
+    usual_hint = "rename a wheel with `wheel tags`, which writes both"
+
+
+class RecordMismatch(WheelError):
+    """A ``RECORD`` that does not list exactly the members with their hashes and sizes."""
+
+    code = "record-mismatch"
+    usual_hint = "after a change to a wheel, `wheel unpack` and `wheel pack` write RECORD anew"
+
+
+class VariantMetadataMissing(WheelError):
+    """A file name with a variant label, and no ``variant.json`` inside."""
+
+    code = "variant-metadata-missing"
+    usual_hint = "leave the label out, or add variant.json as PEP 825 says"
+
+
+class InvalidVariantMetadata(WheelError):
+    """A ``variant.json`` that breaks the draft's rules, or whose properties nobody here can judge."""
+
+    code = "invalid-variant-metadata"
+    usual_hint = "declare the need at the upload instead, and leave variant.json and the label out"
+
+
+class WheelTooLarge(WheelError):
+    """An archive beyond the limits: too many members, too many bytes, or bytes out of nothing."""
+
+    code = "wheel-too-large"
+    usual_hint = "the limits are the server's settings"
+
+
+class StoreError(CpufitError):
+    """A file that cannot go into the store, or is not in it."""
+
+    code = "store-error"
+    usual_hint = "see what the project has: GET /api/v1/projects/{name}"
+
+
+class DigestMismatch(StoreError):
+    """Bytes that do not have the announced digest or size."""
+
+    code = "digest-mismatch"
+    usual_hint = "it was damaged on the way: send it again"
+
+
+class FileExists(StoreError):
+    """Another file of the same name and need; upload tools look for the words ``File already exists``."""
+
+    code = "file-already-exists"
+    usual_hint = "a file never changes under its name: give the new one another version or build tag"
+
+
+class VariantsNotEnabled(StoreError):
+    """Another file of the same name with another need, in a project that takes no variants."""
+
+    code = "variants-not-enabled"
+    usual_hint = "turn variants on for the project, or give the file another version"
+
+
+class VariantsDisagree(StoreError):
+    """Two variants of one release with different dependencies: a lock file could not hold for both."""
+
+    code = "variants-disagree-on-dependencies"
+    usual_hint = "build all variants of a release with the same Requires-Dist and Requires-Python"
+
+
+class NeedRefused(StoreError):
+    """A declared need that contradicts what the wheel says itself, or leaves an architecture open."""
+
+    code = "need-refused"
+    usual_hint = "declare a need for every architecture of the wheel, at least as high as its own variant.json"
+
+
+class NoSuchProject(StoreError):
+    """A project that is not hosted here."""
+
+    code = "no-such-project"
+    usual_hint = "see /simple/ for the projects that are hosted here"
+
+
+class NoSuchFile(StoreError):
+    """A file that is not stored here."""
+
+    code = "no-such-file"
+    usual_hint = "see the project's page for the files that are there"
+
+
+class InvalidSimplePage(CpufitError):
+    """A project page that cannot be read as PEP 503 HTML or PEP 691 JSON."""
+
+    code = "invalid-simple-page"
+    usual_hint = "the address has to be a project's page of a package index"

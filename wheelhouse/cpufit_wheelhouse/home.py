@@ -1,0 +1,69 @@
+"""The home: one folder with everything that an embedded index keeps.
+
+::
+
+    catalog.sqlite3    the catalog, unless a database URL puts it elsewhere
+    blobs/ staging/    the files (cpufit_wheelhouse.blobs)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import final
+
+from sqlalchemy import URL
+
+from .archive import DEFAULT_LIMITS, ArchiveLimits
+from .blobs import BlobStore
+from .catalog import Catalog
+from .ingest import Ingest
+from .inspection import Inspector
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """An open home; close it, or use it as a context manager."""
+
+    path: Path
+    catalog: Catalog
+    blobs: BlobStore
+    ingest: Ingest
+
+    def close(self) -> None:
+        """Close the catalog's connections."""
+        self.catalog.close()
+
+    def __enter__(self) -> Home:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_home(
+    path: Path,
+    *,
+    database_url: str | None = None,
+    inspector: Inspector | None = None,
+    limits: ArchiveLimits = DEFAULT_LIMITS,
+) -> Home:
+    """Open a home, making it where it is missing, and remove what killed processes left in its staging folder.
+
+    Several processes may have one home open at once.
+
+    :param database_url: where the catalog is, in SQLAlchemy's form; None for a file in the home
+    :raises StoreError: a newer cpufit wrote the catalog
+    :raises OSError: the folder cannot be made or written
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    blobs = BlobStore(path)
+    blobs.sweep()
+    # built, not written: a path may hold characters that mean something in a URL
+    own = URL.create("sqlite", database=str(path / "catalog.sqlite3"))
+    catalog = Catalog.open(own if database_url is None else database_url)
+    return Home(path=path, catalog=catalog, blobs=blobs, ingest=Ingest(catalog, blobs, inspector, limits))

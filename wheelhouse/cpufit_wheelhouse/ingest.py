@@ -1,0 +1,292 @@
+"""Ingest: the one use case that puts a file in. Whatever brings files (uploads, imports) calls this.
+
+The way of a wheel::
+
+    checked as an archive ─► renamed, where it comes in under another project ─► judged: need, or unknown
+      ─► decided on a snapshot of the project (catalog/identity.py) ─► labelled forms made, fsynced
+      ─► one transaction: rows in, blobs renamed into place, committed
+
+No transaction is open while a wheel is read, hashed or rewritten. If the project changes meanwhile, the decision is
+made anew on what it is then. A file that is refused leaves nothing: every refusal falls before the first blob is moved,
+and inside the transaction the rows go in first, so that whoever loses a race has moved no blob either. A kill leaves
+staging files that are swept later, or blobs that no row names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Literal
+
+from packaging.utils import NormalizedName, canonicalize_name
+
+from cpufit_resolver.need import BASELINE_NEED, Need
+
+from .archive import DEFAULT_LIMITS, ArchiveLimits, WheelInfo, open_wheel
+from .blobs import BlobStore, StagedBlob
+from .catalog import Catalog, CatalogChanged, NewDerived, NewFile, StoredFile, decide
+from .errors import MetadataMismatch, StoreError
+from .inspection import Inspector, NoInspector, judge
+from .labelled import make_labelled
+from .metadata import dependency_signature
+from .rename import rename_wheel
+from .sdist import open_sdist
+from .variant import properties_for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingested:
+    """What became of a file that was accepted."""
+
+    file: StoredFile
+    status: Literal["new", "same", "need-changed"]
+    """``same``: it was here already, and nothing changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offer:
+    """A file that passed its own checks and awaits the project's."""
+
+    project: str
+    """As it is shown, should the file make the project."""
+    new: NewFile
+    staged: StagedBlob
+    metadata: StagedBlob
+    info: WheelInfo | None
+    """None for a source distribution."""
+    declared: bool
+    turns_variants_on: bool
+
+
+class Ingest:
+    """Puts wheels and source distributions into a store and its catalog."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        blobs: BlobStore,
+        inspector: Inspector | None = None,
+        limits: ArchiveLimits = DEFAULT_LIMITS,
+    ) -> None:
+        """Take the inspector that judges wheels nobody declared a need for; without one they stay unknown."""
+        self._catalog = catalog
+        self._blobs = blobs
+        self._inspector: Inspector = NoInspector() if inspector is None else inspector
+        self._limits = limits
+
+    def wheel(
+        self,
+        staged: StagedBlob,
+        filename: str,
+        *,
+        declared: str | None = None,
+        as_project: str | None = None,
+        provenance: Mapping[str, object] | None = None,
+        expected_project: str | None = None,
+    ) -> Ingested:
+        """Put a wheel in.
+
+        :param staged: its bytes; they stay the caller's to discard, and digests the caller's to compare beforehand
+        :param filename: the name under which it was offered
+        :param declared: the need that somebody declares (:func:`cpufit_resolver.need.parse_need`), which turns the
+            project's variants on; an empty text declares nothing, as an empty form field does
+        :param as_project: the project that it becomes a variant of, whatever its own name; turns variants on
+        :param provenance: where it comes from, kept as it is; a renamed wheel's first name and digest are added
+        :param expected_project: the project that the caller was told; the file must be for it
+        :raises WheelError: it is not what it says, by the rule that is broken
+        :raises StoreError: it cannot be in this project; nothing was stored
+        :raises InvalidCpuToken: the declared need cannot be read
+        """
+        with ExitStack() as kept:
+            staged.flush()
+            info = open_wheel(staged.path, filename, limits=self._limits)
+            shown = info.metadata.name if as_project is None else as_project
+            _check_project(canonicalize_name(shown), expected_project)
+            whence = dict(provenance or {})
+            if canonicalize_name(shown) != info.filename.name:
+                first = {"name": info.filename.name, "filename": filename, "sha256": staged.digests.sha256}
+                whence["renamed_from"] = first
+                staged, info = self._renamed(kept, staged, info, shown)
+            need = judge(info, staged.path, declared, self._inspector)
+            metadata = self._staged(kept, info.metadata_bytes)
+            offer = _Offer(
+                project=shown,
+                new=_wheel_facts(staged, info, need, metadata.digests.sha256, whence),
+                staged=staged,
+                metadata=metadata,
+                info=info,
+                declared=bool(declared),
+                turns_variants_on=bool(declared) or as_project is not None,
+            )
+            return self._settle(kept, offer)
+
+    def sdist(
+        self,
+        staged: StagedBlob,
+        filename: str,
+        *,
+        as_project: str | None = None,
+        provenance: Mapping[str, object] | None = None,
+        expected_project: str | None = None,
+    ) -> Ingested:
+        """Put a source distribution in; parameters and errors as for :meth:`wheel`.
+
+        :raises StoreError: also where ``as_project`` is not its own project: what it builds has its own name
+        """
+        with ExitStack() as kept:
+            staged.flush()
+            info = open_sdist(staged.path, filename, limits=self._limits)
+            _check_project(info.filename.name, expected_project)
+            if as_project is not None and canonicalize_name(as_project) != info.filename.name:
+                raise StoreError(
+                    f"a source distribution of {info.filename.name!r} cannot stand in project {as_project!r}",
+                    code="sdist-of-another-project",
+                    hint="only wheels can be taken in under another project's name",
+                )
+            metadata = self._staged(kept, info.metadata_bytes)
+            new = NewFile(
+                kind="sdist",
+                version=str(info.filename.version),
+                filename=filename,
+                need=BASELINE_NEED,
+                sha256=staged.digests.sha256,
+                blake2=staged.digests.blake2b,
+                size=staged.size,
+                metadata_sha256=metadata.digests.sha256,
+                requires_python=info.metadata.requires_python,
+                dependencies_key=dependency_signature(info.metadata),
+                provenance=provenance or {},
+            )
+            offer = _Offer(
+                project=info.metadata.name,
+                new=new,
+                staged=staged,
+                metadata=metadata,
+                info=None,
+                declared=False,
+                turns_variants_on=as_project is not None,
+            )
+            return self._settle(kept, offer)
+
+    def _settle(self, kept: ExitStack, offer: _Offer) -> Ingested:
+        """Decide and write, until nobody else wrote in between; each lost round is another file that got in."""
+        forms: Sequence[tuple[StagedBlob, NewDerived]] | None = None
+        while True:
+            snapshot = self._catalog.snapshot(offer.project)
+            decision = decide(snapshot, offer.new, declared=offer.declared, variants=offer.turns_variants_on)
+            if decision.existing is not None and decision.status == "same":
+                if offer.turns_variants_on:
+                    self._catalog.set_policy(offer.project, variants=True)
+                return Ingested(file=decision.existing, status="same")
+            if forms is None:
+                offer.staged.seal()
+                forms = self._labelled_forms(kept, offer)
+            try:
+                seen = None if snapshot is None else snapshot.project.serial
+                file = self._write(offer, decision.existing, forms, seen)
+            except CatalogChanged:
+                continue
+            return Ingested(file=file, status=decision.status)
+
+    def _write(
+        self,
+        offer: _Offer,
+        existing: StoredFile | None,
+        forms: Sequence[tuple[StagedBlob, NewDerived]],
+        seen: int | None,
+    ) -> StoredFile:
+        derived = [form for _, form in forms]
+
+        def move_blobs_in() -> None:
+            for staged in (offer.staged, offer.metadata, *(staged for staged, _ in forms)):
+                self._blobs.commit(staged)
+
+        if existing is None or seen is None:
+            return self._catalog.add_file(
+                offer.project,
+                offer.new,
+                derived,
+                seen=seen,
+                variants=offer.turns_variants_on,
+                before_commit=move_blobs_in,
+            )
+        need = BASELINE_NEED if offer.new.need is None else offer.new.need  # decide() changes no need to unknown
+        return self._catalog.change_need(
+            existing, need, derived, seen=seen, variants=offer.turns_variants_on, before_commit=move_blobs_in
+        )
+
+    def _staged(self, kept: ExitStack, data: bytes) -> StagedBlob:
+        staged = kept.enter_context(self._blobs.stage())
+        staged.write(data)
+        staged.seal()
+        return staged
+
+    def _renamed(
+        self, kept: ExitStack, staged: StagedBlob, info: WheelInfo, project: str
+    ) -> tuple[StagedBlob, WheelInfo]:
+        """Give a wheel another project's name. The bytes depend on the wheel and the project alone.
+
+        So the name goes in in normal form, and no address of where the wheel was found: whoever brings it again, in
+        another spelling or from another place, brings the same file.
+        """
+        renamed = kept.enter_context(self._blobs.stage())
+        filename = rename_wheel(staged.path, info.filename.format(), canonicalize_name(project), renamed)
+        renamed.seal()
+        return renamed, open_wheel(renamed.path, filename, limits=self._limits)
+
+    def _labelled_forms(self, kept: ExitStack, offer: _Offer) -> list[tuple[StagedBlob, NewDerived]]:
+        """Make the wheel's form for the variant view, one per platform tag: a label never stands on a compressed set.
+
+        An ordinary wheel has none, since that view shows it as it is; nor has one whose need no label covers.
+        """
+        need, info = offer.new.need, offer.info
+        if need is None or info is None or not (offer.new.cpu_specific and offer.new.has_native):
+            return []
+        forms = []
+        for platform in dict.fromkeys(info.filename.platforms):
+            variant = properties_for(need, platform)
+            if variant is None:
+                continue
+            staged = kept.enter_context(self._blobs.stage())
+            filename = make_labelled(offer.staged.path, info, variant.label, variant.properties, platform, staged)
+            staged.seal()
+            form = NewDerived(
+                version=offer.new.version,
+                kind="labelled",
+                filename=filename,
+                sha256=staged.digests.sha256,
+                size=staged.size,
+                label=variant.label,
+                properties=variant.properties,
+                metadata_sha256=offer.new.metadata_sha256,
+            )
+            forms.append((staged, form))
+        return forms
+
+
+def _check_project(name: NormalizedName, expected: str | None) -> None:
+    if expected is not None and canonicalize_name(expected) != name:
+        raise MetadataMismatch(f"the file is for the project {name!r}, the upload for {expected!r}")
+
+
+def _wheel_facts(
+    staged: StagedBlob, info: WheelInfo, need: Need | None, metadata_sha256: str, provenance: Mapping[str, object]
+) -> NewFile:
+    return NewFile(
+        kind="wheel",
+        version=str(info.filename.version),
+        filename=info.filename.ordinary().format(),
+        need=need,
+        sha256=staged.digests.sha256,
+        blake2=staged.digests.blake2b,
+        size=staged.size,
+        metadata_sha256=metadata_sha256,
+        requires_python=info.metadata.requires_python,
+        dependencies_key=dependency_signature(info.metadata),
+        tags=tuple(sorted(info.filename.tags)),
+        platforms=info.filename.platforms,
+        build=info.filename.build,
+        has_native=bool(info.native),
+        provenance=provenance,
+    )

@@ -1,0 +1,98 @@
+"""Which of a release's files each kind of client is offered: the rules behind the views. Values in, values out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cpufit_resolver.need import missing_features
+from cpufit_resolver.selection import need_rank
+
+from .platforms import covers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cpufit_resolver.need import Need
+    from cpufit_resolver.profile import CpuProfile
+
+    from .catalog import Project, StoredFile
+    from .releases import Release
+
+
+def plain_wheels(release: Release, project: Project) -> tuple[StoredFile, ...]:
+    """Return the wheels of a release that everybody may see, one for each file name."""
+    seen = [file for file in release.wheels if file.ordinary or (file.need is None and project.unknown == "allow")]
+    return _one_per_name(seen, lambda file: (file.need is not None, rank_anywhere(file.need), file.need_key))
+
+
+def wants_selector(release: Release, project: Project) -> bool:
+    """Tell whether the plain view needs the selector: there are CPU-specific wheels, and some platform has no other.
+
+    With the policy ``plain = selector`` it stands wherever there are CPU-specific wheels.
+    """
+    if not release.cpu_specific:
+        return False
+    if project.plain == "selector":
+        return True
+    ordinary = [tag for file in release.wheels if file.ordinary for tag in file.tags]
+    return not all(covers(ordinary, file.tags) for file in release.cpu_specific)
+
+
+def fitting_wheels(release: Release, project: Project, profile: CpuProfile) -> tuple[StoredFile, ...]:
+    """Return the wheels of a release that one CPU gets to see.
+
+    Installers choose by tags alone, so the choice by CPU is made here: the more demanding of two wheels of one name,
+    and no wheel for which a more demanding one goes wherever it does.
+    """
+    fitting = [
+        file
+        for file in release.wheels
+        if (
+            project.unknown == "allow"
+            if file.need is None
+            else not missing_features(file.need, profile, file.platforms)
+        )
+    ]
+    named = _one_per_name(fitting, lambda file: (_rank(file.need, profile.arch), file.need_key))
+    return tuple(
+        file
+        for file in named
+        if not any(
+            _rank(other.need, profile.arch) > _rank(file.need, profile.arch)
+            and other.requires_python in (None, file.requires_python)
+            and covers(other.tags, file.tags)
+            for other in named
+        )
+    )
+
+
+def offered_sources(release: Release, project: Project) -> tuple[StoredFile, ...]:
+    """Return the source distributions that a client which told its CPU may see.
+
+    Beside CPU-specific wheels one stands only where the project lets it be built: where no wheel fits, an installer
+    would compile it without a word.
+    """
+    return release.sdists if project.build_sdist or not release.cpu_specific else ()
+
+
+def relevant_features(files: Iterable[StoredFile]) -> frozenset[str]:
+    """Return every feature that some file asks for; no other can change a project's page."""
+    return frozenset().union(*(file.need.relevant_features for file in files if file.need is not None))
+
+
+def _rank(need: Need | None, arch: str) -> tuple[int, int]:
+    return (-1, -1) if need is None else need_rank(need, arch)
+
+
+def rank_anywhere(need: Need | None) -> tuple[int, int]:
+    """Return how demanding a need is where it is most so; an unknown one comes below every other."""
+    return max((_rank(need, arch) for arch, _ in need.by_arch), default=(0, 0)) if need is not None else (-1, -1)
+
+
+def _one_per_name(files: Iterable[StoredFile], key: Callable[[StoredFile], Any]) -> tuple[StoredFile, ...]:
+    best: dict[str, StoredFile] = {}
+    for file in files:
+        known = best.get(file.filename)
+        if known is None or key(file) > key(known):
+            best[file.filename] = file
+    return tuple(best.values())
