@@ -1,0 +1,97 @@
+"""The block that a person reads when nothing fits: which CPU, what it lacks, what to do. Values in, text out."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+from .alternatives import Alternative
+from .release import Release
+from .vendored import NEEDS_FEATURES, OTHER_PLATFORM, DetectedCpu, Refusal
+
+_OVERRIDES = {"environment": "CPUFIT_CPU", "file": "the file with the CPU's token"}
+"""What told the CPU in place of the machine, by the source of the detection."""
+_LONGEST_TOKEN = 8
+"""Most features written out beyond the level."""
+_LONGEST_LIST = 12
+"""Most wheels listed one by one: installers print all of this for each release that they try."""
+
+
+def explain(
+    release: Release,
+    cpu: DetectedCpu,
+    refusals: Sequence[Refusal],
+    best_tag: str,
+    alternative: Alternative | None,
+    quote: str = "'",
+) -> str:
+    """Return the whole block, without a newline at its end.
+
+    :param refusals: why each wheel was refused
+    :param best_tag: the interpreter's most preferred tag
+    :param quote: the mark that the user's shell takes around a requirement
+    """
+    told = [refusal for refusal in refusals if refusal.code != OTHER_PLATFORM]
+    lacking = "that runs on this CPU" if told else "for this platform and Python"
+    lines = [f"{release.project} {release.version} has no wheel {lacking}, so it is not installed.", ""]
+    lines += [f"  this CPU:  {_short_token(cpu)}{_origin(cpu)}"] if told else [f"  this Python takes:  {best_tag}"]
+    lines += [f"  hidden:    {hidden.sentence}" for hidden in cpu.hidden if told]
+    for refusal in told[:_LONGEST_LIST]:
+        lines += [f"  {refusal.filename}", f"      {_reason(refusal)}"]
+    lines += _counts(len(told) - _LONGEST_LIST, len(refusals) - len(told), bool(told))
+    lines += _offer(alternative, quote, release)
+    lines += _otherwise(release, cpu, bool(told))
+    return "\n".join(lines)
+
+
+def _short_token(cpu: DetectedCpu) -> str:
+    """Return the token, or where it has dozens of features the level and their number: ``cpu-check`` names them."""
+    level, *more = cpu.profile.token.split("+")
+    return cpu.profile.token if len(more) <= _LONGEST_TOKEN else f"{level} and {len(more)} features more"
+
+
+def _origin(cpu: DetectedCpu) -> str:
+    said = _OVERRIDES.get(cpu.source)
+    return f"  (as {said} says)" if said else ""
+
+
+def _reason(refusal: Refusal) -> str:
+    return f"needs {', '.join(refusal.missing)}" if refusal.code == NEEDS_FEATURES else refusal.sentence
+
+
+def _counts(more: int, foreign: int, told: bool) -> list[str]:
+    lines = [f"  and {more} more that do not run here"] if more > 0 else []
+    if foreign:
+        wheels = "1 wheel is" if foreign == 1 else f"{foreign} wheels are"
+        lines.append(f"  {wheels} for {'another' if told else 'other'} platform{'' if told else 's'} or Python")
+    return lines
+
+
+def _offer(alternative: Alternative | None, quote: str, release: Release) -> list[str]:
+    if alternative is None:
+        return []
+    # The index belongs to the line: copied without it, another index would bring its own wheel, which may crash here.
+    return [
+        "",
+        f"The newest release that fits is {alternative.version}. To install it:",
+        "",
+        f"    pip install {quote}{alternative.requirement}{quote} --index-url {release.api_url}/simple/",
+    ]
+
+
+def _otherwise(release: Release, cpu: DetectedCpu, about_cpu: bool) -> list[str]:
+    lines = [
+        "",
+        "What else to do:",
+        "",
+        f"  * see what fits and why not: cpu-check {release.project} --index {release.api_url}/simple/",
+    ]
+    if about_cpu and cpu.hidden:
+        lines.append(
+            '  * something hides features of the CPU from this process (above). Show them to it: CPU type "host" for a'
+        )
+        lines.append("    virtual machine, or native containers and a native Python in place of emulated ones")
+    if about_cpu and cpu.source in _OVERRIDES:
+        lines.append(
+            f"  * the machine itself was not asked; if its CPU is another one, take away {_OVERRIDES[cpu.source]}"
+        )
+    return lines
