@@ -1,0 +1,76 @@
+"""``GET /api/v1/projects/{name}``: everything that is known of a project's files, for programs.
+
+``cpu-check`` and the selector read it. Files that stand in no view are here too, with the verdict ``unknown``.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from packaging.utils import canonicalize_name
+from starlette.responses import JSONResponse, Response
+
+from cpufit_wheelhouse.catalog import ProjectSnapshot, StoredFile
+from cpufit_wheelhouse.releases import releases_of
+
+from .errors import NotFound
+from .services import services_of
+
+router = APIRouter()
+
+
+@router.api_route("/api/v1/projects/{name}", methods=["GET", "HEAD"])
+def project(request: Request, name: str) -> Response:
+    """Answer with a project's policy, releases and needs."""
+    snapshot = services_of(request).home.catalog.snapshot(canonicalize_name(name))
+    if snapshot is None:
+        raise NotFound(f"there is no project {name[:80]} on this server", code="no-such-project")
+    return JSONResponse(project_as_json(snapshot), headers={"Cache-Control": "private, no-cache"})
+
+
+def project_as_json(snapshot: ProjectSnapshot) -> dict[str, object]:
+    """Return the JSON form of a project, releases newest first."""
+    project = snapshot.project
+    return {
+        "name": project.name,
+        "serial": project.serial,
+        "policy": {
+            "variants": project.variants,
+            "unknown": project.unknown,
+            "plain": project.plain,
+            "build_sdist": project.build_sdist,
+        },
+        "releases": [
+            {
+                "version": release.version,
+                "files": [
+                    _file_as_json(file)
+                    for file in sorted((*release.wheels, *release.sdists), key=lambda file: (file.filename, file.id))
+                ],
+            }
+            for release in reversed(releases_of(snapshot.files))
+        ],
+    }
+
+
+def _file_as_json(file: StoredFile) -> dict[str, object]:
+    # A source distribution has no machine code of its own to judge.
+    known = file.need is not None or file.kind == "sdist"
+    return {
+        "filename": file.filename,
+        "kind": file.kind,
+        "tags": list(file.tags),
+        "build": "".join(str(part) for part in file.build),
+        "sha256": file.sha256,
+        "size": file.size,
+        "url": f"/files/{file.sha256}/{quote(file.filename)}",
+        "requires_python": file.requires_python,
+        "verdict": "known" if known else "unknown",
+        "need": None if file.need is None else file.need.as_dict(),
+        "need_source": file.need_source,
+        "evidence": [] if file.need is None else list(file.need.evidence),
+        "ordinary": file.ordinary,
+        "uploaded_at": file.uploaded_at.isoformat(),
+        "provenance": dict(file.provenance),
+    }

@@ -1,0 +1,69 @@
+"""The application: made by a function from settings, wired here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from cpufit_wheelhouse.home import open_home
+
+from . import api, files, health, simple, upload
+from .pages import Pages
+from .problems import install_problem_handlers
+from .selectors import Selectors
+from .services import Services
+from .settings import Settings
+from .upstream import Upstream, UpstreamIndex, upstream_index
+
+ROUTERS = (simple.router, files.router, upload.router, api.router, health.router)
+"""Everything that is served."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application of one server; its home is opened when it starts and closed when it ends.
+
+    :raises MissingPublicUrl: it is to listen beyond loopback and nobody told the address that clients use
+    :raises InvalidSetting: the upstream cannot be used
+    """
+    base_url = settings.base_url
+    upstream = upstream_index(settings)
+    app = FastAPI(
+        title="cpufit",
+        lifespan=partial(_lifespan, settings=settings, base_url=base_url, upstream=upstream),
+        # A redirect to the other spelling of a path would be built from the Host header; both spellings are routes.
+        redirect_slashes=False,
+        openapi_url=None,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    install_problem_handlers(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(
+    app: FastAPI, *, settings: Settings, base_url: str, upstream: UpstreamIndex | None
+) -> AsyncIterator[None]:
+    home = await run_in_threadpool(partial(open_home, settings.home, limits=settings.archive_limits))
+    passing = None if upstream is None else Upstream(upstream, settings)
+    try:
+        app.state.services = Services(
+            settings=settings,
+            home=home,
+            pages=Pages(
+                home,
+                Selectors(home, base_url),
+                entries=settings.page_cache_entries,
+                weight=settings.page_cache_bytes,
+            ),
+            upstream=passing,
+        )
+        yield
+    finally:
+        if passing is not None:
+            await passing.close()
+        await run_in_threadpool(home.close)

@@ -1,0 +1,62 @@
+"""The ``cpufit-server`` command: one module of :mod:`cpufit_server.commands` for each subcommand.
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage or setting.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from cpufit_resolver import CpufitError
+
+from .commands import demo, import_, project, serve, token
+from .errors import InvalidSetting
+
+COMMANDS = (serve, demo, import_, token, project)
+"""In the order of the help; each has ``configure_parser(subparsers)`` and ``execute(arguments) -> exit code``."""
+
+DONE, REFUSED, USAGE = 0, 1, 2
+INTERRUPTED = 130
+"""What a shell reports of a command that Ctrl-C ended."""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser with every subcommand."""
+    parser = argparse.ArgumentParser(
+        prog="cpufit-server",
+        description="A Python package index that knows which CPU features a wheel needs.",
+        epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage or setting.",
+    )
+    subparsers = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.configure_parser(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return its exit code.
+
+    :param argv: the arguments without the command's name; by default those of this process
+    """
+    arguments = make_parser().parse_args(argv)
+    try:
+        return int(arguments.execute(arguments))
+    except InvalidSetting as error:
+        tell(error)
+        return USAGE
+    except CpufitError as error:
+        tell(error)
+        return REFUSED
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def tell(error: CpufitError) -> None:
+    """Write an error for a person: where, the sentence, its code, and what to do about it."""
+    where = "" if error.where is None else f"{error.where}: "
+    print(f"error: {where}{error.message} [{error.code}]", file=sys.stderr)
+    if error.hint is not None:
+        print(f"  hint: {error.hint}", file=sys.stderr)

@@ -1,0 +1,93 @@
+"""Who asks: from a User-Agent or a token in the address to the view that this client gets.
+
+Nothing here fails. What cannot be parsed, or is longer than the settings allow, counts as not said, and whoever says
+nothing gets what runs on every CPU.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from packaging.version import InvalidVersion, Version
+
+from cpufit_resolver.errors import InvalidCpuToken
+from cpufit_resolver.profile import CpuProfile
+
+FIRST_UV_WITH_VARIANTS = Version("0.13.6")
+"""The first uv that can read variant labels (with ``--preview-features wheel-variants``) and otherwise skips them."""
+
+_UV = re.compile(r"uv/([0-9A-Za-z.+!-]+)(?= |$)")
+_TOKEN_IN_USER_DATA = re.compile(r"(?:^|[;,\s])cpufit=([A-Za-z0-9_.+]+)")
+
+
+class View(Enum):
+    """The ways to see a project's files."""
+
+    PLAIN = "plain"
+    VARIANT = "variant"
+    PROFILE = "profile"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """What a request tells about its client; ``profile`` is there exactly in the profile view."""
+
+    view: View
+    profile: CpuProfile | None = None
+
+
+NOBODY = Asker(view=View.PLAIN)
+"""A client that tells nothing."""
+
+
+def asker_of_user_agent(user_agent: str | None, *, max_length: int, max_token_length: int) -> Asker:
+    """Return what a User-Agent tells: pip's profile, a uv that knows variants, or nothing.
+
+    pip puts the environment variable ``PIP_USER_AGENT_USER_DATA`` into the JSON part as ``user_data``; ours reads
+    ``cpufit=TOKEN``.
+
+    :param max_length: longest User-Agent looked at, in characters
+    :param max_token_length: longest CPU token looked at, in characters
+    """
+    if user_agent is None or len(user_agent) > max_length:
+        return NOBODY
+    told = _TOKEN_IN_USER_DATA.search(_user_data(user_agent))
+    if told is not None:
+        return asker_of_token(told.group(1), max_token_length=max_token_length)
+    match = _UV.match(user_agent)
+    if match is not None:
+        try:
+            knows_variants = Version(match.group(1)) >= FIRST_UV_WITH_VARIANTS
+        except InvalidVersion:
+            knows_variants = False
+        return Asker(view=View.VARIANT) if knows_variants else NOBODY
+    return NOBODY
+
+
+def asker_of_token(token: str, *, max_token_length: int) -> Asker:
+    """Return what a CPU token tells: the profile view, or nothing if it cannot be read.
+
+    A feature that our tables do not have yet is dropped; the machine still has all the others.
+    """
+    if len(token) > max_token_length:
+        return NOBODY
+    try:
+        return Asker(view=View.PROFILE, profile=CpuProfile.parse(token, strict=False))
+    except InvalidCpuToken:
+        return NOBODY
+
+
+def _user_data(user_agent: str) -> str:
+    start = user_agent.find("{")
+    if start < 0:
+        return ""
+    try:
+        facts: Any = json.loads(user_agent[start:])
+    except (ValueError, RecursionError):
+        return ""
+    told = facts.get("user_data") if isinstance(facts, dict) else None
+    return told if isinstance(told, str) else ""

@@ -1,0 +1,56 @@
+"""``cpufit-server serve``: the index, until it is stopped."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import uvicorn
+
+from cpufit_server.settings import load_settings
+
+from . import Subparsers, add_home_option
+
+GRACE_SECONDS = 10
+"""How long requests under way may take after the server is told to stop."""
+
+
+def configure_parser(subparsers: Subparsers) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser("serve", help="run the index", description="Run the index until it is stopped.")
+    parser.add_argument("--host", help="address to listen on (default: CPUFIT_HOST, else 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="TCP port to listen on (default: CPUFIT_PORT, else 8000)")
+    add_home_option(parser)
+    parser.add_argument("--upstream", metavar="URL|pip", help="index for names not hosted here; pip: the one pip uses")
+    parser.add_argument("--public-url", metavar="URL", help="address under which clients reach it; needed off loopback")
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM; requests under way are finished first."""
+    from cpufit_server.app import create_app  # noqa: PLC0415 - the web framework is for this command alone
+
+    settings = load_settings(
+        host=arguments.host,
+        port=arguments.port,
+        home=arguments.home,
+        upstream=arguments.upstream,
+        public_url=arguments.public_url,
+    )
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings),
+            host=settings.host,
+            port=settings.port,
+            # the public address comes from settings alone, never from what a client or a proxy says
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+    print(f"cpufit: {settings.home} at {settings.base_url}/simple/", file=sys.stderr)
+    try:
+        server.run()
+    except KeyboardInterrupt:  # uvicorn raises the signal anew after it has stopped in good order
+        return 0
+    return 0 if server.started else 1

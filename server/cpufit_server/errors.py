@@ -1,0 +1,85 @@
+"""The errors that only the server raises; what each becomes in HTTP is told in :mod:`cpufit_server.problems`.
+
+::
+
+    CpufitError
+    └── ServerError
+        ├── InvalidSetting            a CPUFIT_* value that cannot be used
+        │   └── MissingPublicUrl      off loopback, nobody told the address that clients use
+        ├── InvalidForm               an upload form that cannot be read or contradicts its file
+        ├── UploadTooLarge            more bytes than this server takes
+        ├── AuthenticationRequired    no token was sent
+        ├── NotAllowed                a token that is unknown, or not for this project
+        ├── NotAcceptable             the client takes none of the page formats
+        ├── NotFound                  nothing is served at this address
+        └── UpstreamFailed            the upstream index did not answer with a page
+"""
+
+from __future__ import annotations
+
+from cpufit_resolver.errors import CpufitError
+
+
+class ServerError(CpufitError):
+    """Base of the errors that only the server raises."""
+
+    code = "server-error"
+
+
+class InvalidSetting(ServerError):
+    """A setting that cannot be used."""
+
+    code = "invalid-setting"
+
+
+class MissingPublicUrl(InvalidSetting):
+    """The server listens beyond loopback and nobody told it the address that clients use."""
+
+    code = "public-url-required"
+
+
+class InvalidForm(ServerError):
+    """An upload form that cannot be read, lacks a field or contradicts the file that it brings."""
+
+    code = "invalid-form"
+    usual_hint = "send one wheel or .tar.gz as twine upload or uv publish do"
+
+
+class UploadTooLarge(ServerError):
+    """An upload with more bytes than the settings allow."""
+
+    code = "upload-too-large"
+    usual_hint = (
+        "the settings CPUFIT_MAX_UPLOAD_BYTES, CPUFIT_MAX_FORM_FIELD_BYTES and CPUFIT_MAX_FORM_FIELDS set the limits"
+    )
+
+
+class AuthenticationRequired(ServerError):
+    """An upload without a token."""
+
+    code = "authentication-required"
+
+
+class NotAllowed(ServerError):
+    """A token that nobody issued, or that was issued for other projects."""
+
+    code = "token-not-valid"
+
+
+class NotAcceptable(ServerError):
+    """A request for a page whose ``Accept`` leaves out every format that there is."""
+
+    code = "not-acceptable"
+
+
+class NotFound(ServerError):
+    """A request for a project or a file that is not here."""
+
+    code = "not-found"
+    usual_hint = "projects are at /simple/{name}/, and their pages name the files"
+
+
+class UpstreamFailed(ServerError):
+    """The upstream index cannot be reached, or what it sent is not a project page."""
+
+    code = "upstream-failed"

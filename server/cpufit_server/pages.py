@@ -1,0 +1,180 @@
+"""Rendered pages: one project page for each view that differs, kept in memory as bytes.
+
+A page is kept under the project's serial, so nothing has to be thrown away when something changes: what is old is not
+asked for again and falls out. The one question to the catalog for each request is that serial.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import secrets
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from cpufit_wheelhouse.offers import relevant_features
+from cpufit_wheelhouse.simple_page import IndexPage, ProjectPage, render_html, render_json
+
+from .client import Asker, View
+from .negotiation import JSON_TYPE
+from .variants import sidecars_of
+from .views import Links, plain_page, profile_page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from cpufit_wheelhouse.catalog import ProjectSnapshot
+    from cpufit_wheelhouse.home import Home
+
+    from .selectors import Selectors
+
+GZIP_FROM = 1024
+"""Pages below this many bytes are not worth compressing."""
+
+_SNAPSHOTS = 32
+_Kept = TypeVar("_Kept")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedPage:
+    """A page as it goes over the wire, once as it is and, where that is shorter, once compressed."""
+
+    media_type: str
+    body: bytes
+    compressed: bytes | None
+    digest: str
+    """What the entity tag is made of: a digest of ``body``."""
+    placeholder: bytes | None = None
+    """Where the page lists a selector: the bytes to replace in each response by fresh random ones."""
+
+    @property
+    def weight(self) -> int:
+        """Bytes of memory that the page takes, roughly."""
+        return len(self.body) + len(self.compressed or b"")
+
+    def refreshed(self) -> bytes:
+        """Return the body with a fresh path segment for every selector on it."""
+        if self.placeholder is None:
+            return self.body
+        return self.body.replace(self.placeholder, secrets.token_urlsafe(16).encode())
+
+
+def render(page: ProjectPage | IndexPage, media_type: str, *, placeholder: str | None = None) -> RenderedPage:
+    """Return a page as bytes of one content type."""
+    text = render_json(page) if media_type == JSON_TYPE else render_html(page)
+    # Half a surrogate pair, which JSON can smuggle in, has no UTF-8.
+    body = text.encode("utf-8", errors="replace")
+    fresh = placeholder is not None and placeholder.encode() in body
+    return RenderedPage(
+        media_type=media_type,
+        body=body,
+        compressed=None if fresh or len(body) < GZIP_FROM else compress(body),
+        digest=hashlib.sha256(media_type.encode() + b"\0" + body).hexdigest()[:32],
+        placeholder=placeholder.encode() if placeholder is not None and fresh else None,
+    )
+
+
+def compress(body: bytes) -> bytes:
+    """Return a body compressed with gzip; the same bytes for the same body."""
+    return gzip.compress(body, compresslevel=6, mtime=0)
+
+
+class BoundedCache(Generic[_Kept]):
+    """Keeps what was used last, up to a number of entries and a weight; safe for many threads."""
+
+    def __init__(self, *, entries: int, weight: int, weigh: Callable[[_Kept], int]) -> None:
+        self._entries = entries
+        self._weight = weight
+        self._weigh = weigh
+        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._used = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable) -> _Kept | None:
+        """Return what is kept under a key, or None."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def put(self, key: Hashable, value: _Kept) -> None:
+        """Keep a value; what was used longest ago makes room."""
+        with self._lock:
+            old = self._kept.pop(key, None)
+            if old is not None:
+                self._used -= self._weigh(old)
+            self._kept[key] = value
+            self._used += self._weigh(value)
+            while self._kept and (len(self._kept) > self._entries or self._used > self._weight):
+                self._used -= self._weigh(self._kept.popitem(last=False)[1])
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
+class Pages:
+    """The pages of the hosted projects; safe for many threads."""
+
+    def __init__(self, home: Home, selectors: Selectors, *, entries: int, weight: int) -> None:
+        """Take the store, and how much may be kept: pages, and bytes."""
+        self._home = home
+        self._selectors = selectors
+        self._rendered = BoundedCache[RenderedPage](entries=entries, weight=weight, weigh=lambda page: page.weight)
+        self._snapshots = BoundedCache["_Shelf"](entries=_SNAPSHOTS, weight=_SNAPSHOTS, weigh=lambda _: 1)
+
+    def project(self, name: str, asker: Asker, media_type: str, root: str) -> RenderedPage | None:
+        """Return a project's page, or None if the project is not hosted here.
+
+        :param name: normalised
+        :param root: the way from the page to the root of the server, such as ``../../``
+        """
+        serial = self._home.catalog.serial(name)
+        if serial is None:
+            return None
+        shelf = self._shelf(name, serial)
+        if shelf is None:
+            return None
+        profile = None if asker.profile is None else asker.profile.reduced_to(shelf.relevant)
+        view: Hashable = asker.view if profile is None else (profile.arch, profile.features)
+        key = (name, shelf.serial, view, media_type, root)
+        page = self._rendered.get(key)
+        if page is None:
+            reduced = Asker(view=asker.view, profile=profile)
+            page = self._render(shelf.snapshot, reduced, media_type, root)
+            self._rendered.put(key, page)
+        return page
+
+    def index(self, media_type: str) -> RenderedPage:
+        """Return the page that lists the hosted projects."""
+        return render(IndexPage(projects=tuple(project.name for project in self._home.catalog.projects())), media_type)
+
+    def _shelf(self, name: str, serial: int) -> _Shelf | None:
+        shelf = self._snapshots.get(name)
+        if shelf is None or shelf.serial != serial:
+            snapshot = self._home.catalog.snapshot(name)
+            if snapshot is None:
+                return None
+            shelf = _Shelf(
+                serial=snapshot.project.serial, snapshot=snapshot, relevant=relevant_features(snapshot.files)
+            )
+            self._snapshots.put(name, shelf)
+        return shelf
+
+    def _render(self, snapshot: ProjectSnapshot, asker: Asker, media_type: str, root: str) -> RenderedPage:
+        placeholder = secrets.token_urlsafe(16)
+        links = Links(root=root, fresh=placeholder)
+        if asker.profile is not None:
+            page = profile_page(snapshot, links, asker.profile)
+        else:
+            sidecars = sidecars_of(self._home, snapshot) if asker.view is View.VARIANT else ()
+            page = plain_page(snapshot, links, self._selectors.of(snapshot), sidecars)
+        return render(page, media_type, placeholder=placeholder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shelf:
+    serial: int
+    snapshot: ProjectSnapshot
+    relevant: frozenset[str]

@@ -1,0 +1,31 @@
+"""What the routes work with: one value, made when the application starts and closed when it ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastapi import Request
+
+    from cpufit_wheelhouse.home import Home
+
+    from .pages import Pages
+    from .settings import Settings
+    from .upstream import Upstream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The parts of a running server."""
+
+    settings: Settings
+    home: Home
+    pages: Pages
+    upstream: Upstream | None
+
+
+def services_of(request: Request) -> Services:
+    """Return the services of the application that serves a request."""
+    services: Services = request.app.state.services
+    return services

@@ -1,0 +1,181 @@
+"""The settings: name, default and meaning of each, read once from ``CPUFIT_*`` and then passed in.
+
+``docs/reference/settings.md`` is the table of them; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from platformdirs import user_data_path
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cpufit_resolver.profile import MAX_TOKEN_LENGTH
+from cpufit_wheelhouse.archive import DEFAULT_LIMITS, ArchiveLimits
+
+from .errors import InvalidSetting, MissingPublicUrl
+
+PREFIX = "CPUFIT_"
+"""What every environment variable of a setting begins with."""
+
+PIP_UPSTREAM = "pip"
+"""The value of ``upstream`` that stands for the index which pip uses on this machine."""
+
+
+def _default_home() -> Path:
+    return user_data_path("cpufit", appauthor=False)
+
+
+class Settings(BaseSettings):
+    """What a person may decide about one server."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    home: Path = Field(
+        default_factory=_default_home, description="The folder with the catalog, the blobs and the staging area."
+    )
+    host: str = Field(default="127.0.0.1", min_length=1, description="The address to listen on.")
+    port: int = Field(default=8000, ge=1, le=65535, description="The TCP port to listen on.")
+    public_url: str | None = Field(
+        default=None,
+        description="The address under which clients reach this server; selectors carry it. Required off loopback.",
+    )
+    upstream: str | None = Field(
+        default=None,
+        description="The index that is asked for names not hosted here: an address, or 'pip' for the one pip uses.",
+    )
+    upstream_timeout: float = Field(
+        default=20.0, gt=0, description="Seconds to wait for the upstream index to say something."
+    )
+    upstream_max_page_bytes: int = Field(
+        default=32 * 1024**2, ge=1, description="The largest upstream page read, in bytes."
+    )
+    upstream_max_requests: int = Field(
+        default=8, ge=1, description="The most upstream pages read at the same time; others wait."
+    )
+    max_upload_bytes: int = Field(default=1024**3, ge=1, description="The largest file taken, in bytes.")
+    max_form_field_bytes: int = Field(
+        default=1024**2, ge=1, description="The longest form field of an upload, in bytes."
+    )
+    max_form_fields: int = Field(default=10_000, ge=1, description="The most form fields of one upload.")
+    max_token_length: int = Field(
+        default=MAX_TOKEN_LENGTH,
+        ge=1,
+        le=MAX_TOKEN_LENGTH,
+        description="The longest CPU token read; a longer one counts as none.",
+    )
+    max_user_agent_length: int = Field(
+        default=4096, ge=1, description="The longest User-Agent read; a longer one counts as none."
+    )
+    archive_max_members: int = Field(
+        default=DEFAULT_LIMITS.max_members, ge=1, description="The most files in one wheel or source distribution."
+    )
+    archive_max_unpacked_bytes: int = Field(
+        default=DEFAULT_LIMITS.max_unpacked_bytes, ge=1, description="What one file may unpack to, in bytes."
+    )
+    archive_max_ratio: int = Field(
+        default=DEFAULT_LIMITS.max_ratio,
+        ge=1,
+        description="Unpacked to packed size, for files that unpack to more than 64 MiB.",
+    )
+    archive_max_record_bytes: int = Field(
+        default=DEFAULT_LIMITS.max_record_bytes, ge=1, description="The largest RECORD, which is kept in memory."
+    )
+    archive_max_text_bytes: int = Field(
+        default=DEFAULT_LIMITS.max_text_bytes,
+        ge=1,
+        description="The largest METADATA, WHEEL, variant.json or PKG-INFO, which are kept in memory.",
+    )
+    archive_max_directory_bytes: int = Field(
+        default=DEFAULT_LIMITS.max_directory_bytes,
+        ge=1,
+        description="The largest directory of a zip, which is kept in memory.",
+    )
+    page_cache_entries: int = Field(default=256, ge=1, description="The most rendered pages kept in memory.")
+    page_cache_bytes: int = Field(
+        default=64 * 1024**2, ge=0, description="The most bytes of rendered pages kept in memory."
+    )
+
+    @field_validator("public_url", "upstream", mode="after")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value is None or not value.strip():
+            return None
+        text = value.strip().rstrip("/")
+        if text == PIP_UPSTREAM:
+            return text
+        parts = urlsplit(text)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("write an address such as https://index.example/ without query or fragment")
+        return text
+
+    @field_validator("public_url", mode="after")
+    @classmethod
+    def _nothing_secret(cls, value: str | None) -> str | None:
+        if value == PIP_UPSTREAM or (value is not None and "@" in urlsplit(value).netloc):
+            raise ValueError("write the plain address: selectors carry it, and whoever installs can read it")
+        return value
+
+    @property
+    def archive_limits(self) -> ArchiveLimits:
+        """What a wheel or a source distribution may unpack to."""
+        return ArchiveLimits(
+            max_members=self.archive_max_members,
+            max_unpacked_bytes=self.archive_max_unpacked_bytes,
+            max_ratio=self.archive_max_ratio,
+            max_record_bytes=self.archive_max_record_bytes,
+            max_text_bytes=self.archive_max_text_bytes,
+            max_directory_bytes=self.archive_max_directory_bytes,
+        )
+
+    @property
+    def base_url(self) -> str:
+        """The address that goes into selectors, without a slash at its end.
+
+        It comes from settings alone: a ``Host`` or ``X-Forwarded-*`` header is what some client says.
+
+        :raises MissingPublicUrl: it is not set, and the server is meant for more than this machine
+        """
+        if self.public_url is not None:
+            return self.public_url
+        if not is_loopback(self.host):
+            raise MissingPublicUrl(
+                f"the server is to listen on {self.host}, and the address that clients use is not known",
+                where=f"{PREFIX}PUBLIC_URL",
+                hint="set CPUFIT_PUBLIC_URL (or --public-url) to it, for example https://index.example",
+            )
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach that address: ``localhost``, 127.0.0.0/8 or ::1."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def load_settings(**given: object) -> Settings:
+    """Return the settings: what is given here, then the environment, then the defaults.
+
+    :param given: values by the settings' names; None means not given
+    :raises InvalidSetting: the first value that cannot be used
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # pydantic checks each value, that is the point
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        # An address may hold a password.
+        shown = "" if "@" in str(first["input"]) else f", not {first['input']!r}"
+        raise InvalidSetting(
+            f"{first['msg']}{shown}", where=f"{PREFIX}{name.upper()}", hint=_description(name)
+        ) from None
+
+
+def _description(name: str) -> str | None:
+    field = Settings.model_fields.get(name)
+    return None if field is None else field.description

@@ -1,0 +1,138 @@
+"""``GET /simple/``: the pages that installers read, with the caching headers that each of them needs.
+
+A page that lists a selector is ``no-store`` and never a 304: its addresses are new each time, because the build caches
+of pip and uv have no CPU in their keys. Every other page has a strong entity tag and is asked for again each time,
+which costs one row of the catalog.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+
+from fastapi import APIRouter, Request
+from packaging.utils import canonicalize_name
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse, Response
+
+from .client import Asker, View, asker_of_token, asker_of_user_agent
+from .errors import NotFound
+from .negotiation import PLAIN_HTML_TYPE, accepts_gzip, page_type
+from .pages import RenderedPage, compress, render
+from .services import Services, services_of
+from .views import without_variants
+
+router = APIRouter()
+
+VARY_BY_CLIENT = "Accept, Accept-Encoding, User-Agent"
+VARY = "Accept, Accept-Encoding"
+
+_NAME = re.compile(r"[A-Z0-9](?:[A-Z0-9._-]*[A-Z0-9])?", re.IGNORECASE | re.ASCII)
+_METHODS = ["GET", "HEAD"]
+
+
+@router.api_route("/simple/", methods=_METHODS)
+@router.api_route("/simple", methods=_METHODS)
+def index(request: Request) -> Response:
+    """Answer with the list of projects."""
+    page = services_of(request).pages.index(page_type(request.headers.get("accept")))
+    return page_response(request, page, shared=False)
+
+
+@router.api_route("/cpu/{token}/simple/", methods=_METHODS)
+@router.api_route("/cpu/{token}/simple", methods=_METHODS)
+def index_for_cpu(request: Request, token: str) -> Response:
+    """Answer with the list of projects, which is the same for every CPU."""
+    del token
+    page = services_of(request).pages.index(page_type(request.headers.get("accept")))
+    return page_response(request, page, shared=True)
+
+
+@router.api_route("/simple/{name}/", methods=_METHODS)
+@router.api_route("/simple/{name}", methods=_METHODS)
+async def project(request: Request, name: str) -> Response:
+    """Answer with a project's page in the view of whoever asks."""
+    settings = services_of(request).settings
+    asker = asker_of_user_agent(
+        request.headers.get("user-agent"),
+        max_length=settings.max_user_agent_length,
+        max_token_length=settings.max_token_length,
+    )
+    return await _project(request, name, asker, root="../../", shared=False)
+
+
+@router.api_route("/cpu/{token}/simple/{name}/", methods=_METHODS)
+@router.api_route("/cpu/{token}/simple/{name}", methods=_METHODS)
+async def project_for_cpu(request: Request, token: str, name: str) -> Response:
+    """Answer with a project's page for the CPU in the address; who asks does not matter."""
+    asker = asker_of_token(token, max_token_length=services_of(request).settings.max_token_length)
+    return await _project(request, name, asker, root="../../../../", shared=True)
+
+
+async def _project(request: Request, name: str, asker: Asker, *, root: str, shared: bool) -> Response:
+    if not _NAME.fullmatch(name):
+        raise NotFound(f"{name[:80]!r} is not a project's name")
+    # Not request.url, which is put together from the Host header.
+    slash = request.scope["path"].endswith("/")
+    normalised = canonicalize_name(name)
+    if normalised != name:
+        # Relative to the page, so it holds behind any prefix and whatever the Host header says.
+        return RedirectResponse(f"../{normalised}/" if slash else f"{normalised}/", status_code=301)
+    media_type = page_type(request.headers.get("accept"))
+    services = services_of(request)
+    hosted = partial(services.pages.project, name, asker, media_type, root if slash else root[3:])
+    page = await run_in_threadpool(hosted)
+    if page is None:
+        elsewhere = await _from_upstream(services, name, asker, media_type)
+        # The first file of this name may have come in meanwhile, and then the name is ours.
+        page = await run_in_threadpool(hosted)
+        if page is None:
+            # It may be hosted tomorrow, so an upstream page is nobody's to share.
+            page, shared = elsewhere, False
+    if page is None:
+        raise NotFound(f"there is no project {name[:80]}", code="no-such-project")
+    return await run_in_threadpool(page_response, request, page, shared=shared)
+
+
+async def _from_upstream(services: Services, name: str, asker: Asker, media_type: str) -> RenderedPage | None:
+    found = None if services.upstream is None else await services.upstream.page(name)
+    if found is None:
+        return None
+    listed = found if asker.view is View.VARIANT else without_variants(found)
+    return await run_in_threadpool(render, listed, media_type)
+
+
+def page_response(request: Request, page: RenderedPage, *, shared: bool) -> Response:
+    """Return the answer that carries a page, or says that the client has it.
+
+    :param shared: the address alone decides what is on the page, so caches on the way may keep it for others
+    """
+    headers = {"Vary": VARY if shared else VARY_BY_CLIENT}
+    zipped = accepts_gzip(request.headers.get("accept-encoding"))
+    if page.placeholder is not None:
+        headers["Cache-Control"] = "no-store"
+        body = page.refreshed()
+        if zipped:
+            headers["Content-Encoding"] = "gzip"
+            body = compress(body)
+    else:
+        headers["Cache-Control"] = "public, no-cache" if shared else "private, no-cache"
+        zipped = zipped and page.compressed is not None
+        headers["ETag"] = f'"{page.digest}-gzip"' if zipped else f'"{page.digest}"'
+        if is_known(request.headers.get("if-none-match"), headers["ETag"]):
+            return Response(status_code=304, headers=headers)
+        body = page.body
+        if zipped and page.compressed is not None:
+            headers["Content-Encoding"] = "gzip"
+            body = page.compressed
+    charset = "; charset=utf-8" if page.media_type == PLAIN_HTML_TYPE else ""
+    headers["Content-Type"] = page.media_type + charset
+    return Response(body, headers=headers)
+
+
+def is_known(if_none_match: str | None, etag: str) -> bool:
+    """Tell whether a client has this version (RFC 9110, section 13.1.2: compared weakly)."""
+    if if_none_match is None:
+        return False
+    known = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return "*" in known or etag in known

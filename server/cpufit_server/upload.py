@@ -1,0 +1,212 @@
+"""``POST /legacy/``: the upload API that twine, uv publish and curl speak.
+
+The body is written to the blob store's staging area while it arrives and hashed on the way, so a file takes no memory;
+what was announced is compared with what came, and then ``cpufit_wheelhouse.ingest`` decides. The answer to the same
+file a second time is 200, to other bytes under a taken name 409.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import AsyncIterator
+from functools import partial
+
+import anyio
+from fastapi import APIRouter, Request
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
+
+from cpufit_resolver.errors import CpufitError
+from cpufit_wheelhouse.blobs import StagedBlob
+from cpufit_wheelhouse.catalog import TokenGrant
+from cpufit_wheelhouse.errors import DigestMismatch, MetadataMismatch
+from cpufit_wheelhouse.filename import SdistFilename, WheelFilename, parse_sdist_filename, parse_wheel_filename
+from cpufit_wheelhouse.home import Home
+from cpufit_wheelhouse.ingest import Ingested
+
+from .auth import grant_of, require
+from .errors import InvalidForm, UploadTooLarge
+from .multipart import FILE_FIELD, Form, FormLimits, FormReader
+from .services import services_of
+from .settings import Settings
+
+router = APIRouter()
+
+NEEDS_FIELD = "cpufit_needs"
+"""The form field, or query parameter, that declares what a wheel needs."""
+
+_FIELDS = frozenset(
+    {":action", "protocol_version", "filetype", "name", "version", NEEDS_FIELD}
+    | {"sha256_digest", "blake2_256_digest", "md5_digest"}
+)
+_PIECE = 1024**2
+"""Bytes gathered before a worker thread hashes and writes them."""
+
+_DRAIN = 64 * 1024**2
+"""Bytes still read after a refusal: a client that is cut off while it sends may never see the answer."""
+
+_DRAIN_SECONDS = 10.0
+
+_UNKNOWN_HINT = (
+    "not inspected: nobody knows yet which CPU features it needs, so it is in no view; upload it again with the field "
+    "cpufit_needs, or set the project's policy unknown = allow"
+)
+
+
+@router.post("/legacy/")
+@router.post("/legacy")
+async def upload(request: Request) -> Response:
+    """Take one file and put it into the store, or say why not."""
+    services = services_of(request)
+    body = request.stream()
+    try:
+        try:
+            grant = await run_in_threadpool(grant_of, services.home.catalog, request.headers.get("authorization"))
+            with services.home.blobs.stage() as staged:
+                form = await _receive(request, body, staged, grant, services.settings)
+                query = request.query_params.get(NEEDS_FIELD)
+                ingested = await run_in_threadpool(ingest_form, services.home, staged, form, query)
+        except CpufitError:
+            # A client that asked first ("Expect: 100-continue") sends nothing after a refusal.
+            if "expect" not in request.headers:
+                await _drain(body)
+            raise
+    except ClientDisconnect:
+        return Response(status_code=400)
+    return JSONResponse(as_answer(ingested))
+
+
+async def _receive(
+    request: Request, body: AsyncIterator[bytes], staged: StagedBlob, grant: TokenGrant, settings: Settings
+) -> Form:
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > settings.max_upload_bytes + _DRAIN:
+        raise UploadTooLarge(
+            f"the upload has more than {settings.max_upload_bytes} bytes",
+            where=FILE_FIELD,
+            hint="CPUFIT_MAX_UPLOAD_BYTES sets the limit",
+        )
+    reader = FormReader(
+        request.headers.get("content-type"),
+        sink=staged,
+        wanted=_FIELDS,
+        limits=FormLimits(
+            file_bytes=settings.max_upload_bytes,
+            field_bytes=settings.max_form_field_bytes,
+            fields=settings.max_form_fields,
+        ),
+        on_file=partial(_admit, grant),
+    )
+    gathered = bytearray()
+    async for piece in body:
+        gathered += piece
+        if len(gathered) >= _PIECE:
+            await run_in_threadpool(reader.write, bytes(gathered))
+            gathered.clear()
+    await run_in_threadpool(reader.write, bytes(gathered))
+    return reader.finish()
+
+
+def _admit(grant: TokenGrant, filename: str) -> None:
+    """Refuse before the first byte what no token and no later field could let in."""
+    require(grant, parse_filename(filename).name)
+
+
+async def _drain(body: AsyncIterator[bytes]) -> None:
+    left = _DRAIN
+    with anyio.move_on_after(_DRAIN_SECONDS):
+        async for piece in body:
+            left -= len(piece)
+            if left < 0:
+                return
+
+
+def parse_filename(filename: str) -> WheelFilename | SdistFilename:
+    """Return the parts of an uploaded file's name.
+
+    :raises InvalidWheelName: it is neither a wheel's nor a source distribution's
+    """
+    return parse_wheel_filename(filename) if filename.endswith(".whl") else parse_sdist_filename(filename)
+
+
+def ingest_form(home: Home, staged: StagedBlob, form: Form, query_needs: str | None) -> Ingested:
+    """Put an uploaded file into the store.
+
+    :param query_needs: the need that the query declares; the form's field may only repeat it
+    :raises InvalidForm: a field has a value that is not served here
+    :raises DigestMismatch: the bytes are not those that were announced
+    :raises CpufitError: whatever ingest refuses
+    """
+    parsed = parse_filename(form.filename)
+    _check_protocol(form, is_wheel=isinstance(parsed, WheelFilename))
+    _check_digests(form, staged)
+    _check_identity(form, parsed)
+    declared = form.get(NEEDS_FIELD)
+    if declared and query_needs and declared != query_needs:
+        raise InvalidForm("the query and the form declare different needs", where=NEEDS_FIELD)
+    expected = form.get("name")
+    provenance = {"source": "upload", "filename": form.filename}
+    if isinstance(parsed, WheelFilename):
+        return home.ingest.wheel(
+            staged,
+            form.filename,
+            declared=declared or query_needs or None,
+            provenance=provenance,
+            expected_project=expected,
+        )
+    return home.ingest.sdist(staged, form.filename, provenance=provenance, expected_project=expected)
+
+
+def as_answer(ingested: Ingested) -> dict[str, object]:
+    """Return what the uploader reads: the verdict on the file, and what to do where there is none."""
+    file = ingested.file
+    unknown = file.kind == "wheel" and file.need is None
+    answer: dict[str, object] = {
+        "status": ingested.status,
+        "project": file.project,
+        "version": file.version,
+        "filename": file.filename,
+        "sha256": file.sha256,
+        "verdict": "unknown" if unknown else "known",
+        "need": None if file.need is None else file.need.as_dict(),
+    }
+    if unknown:
+        answer["hint"] = _UNKNOWN_HINT
+    return answer
+
+
+def _check_protocol(form: Form, *, is_wheel: bool) -> None:
+    action = form.get(":action")
+    if action not in (None, "file_upload"):
+        raise InvalidForm("only file_upload is served", where=":action", code="unsupported-action")
+    if form.get("protocol_version") not in (None, "1"):
+        raise InvalidForm("only version 1 of the upload protocol is served", where="protocol_version")
+    kind = "bdist_wheel" if is_wheel else "sdist"
+    if form.get("filetype") not in (None, kind):
+        raise InvalidForm(f"a file of this name is of type {kind}", where="filetype")
+
+
+def _check_digests(form: Form, staged: StagedBlob) -> None:
+    came = staged.digests
+    pairs = (("sha256_digest", came.sha256), ("blake2_256_digest", came.blake2b), ("md5_digest", came.md5))
+    for name, digest in pairs:
+        announced = form.get(name)
+        if announced is not None and not hmac.compare_digest(announced.lower().encode(), digest.encode()):
+            raise DigestMismatch(f"{digest} came, {announced[:128]} was announced", where=name)
+
+
+def _check_identity(form: Form, parsed: WheelFilename | SdistFilename) -> None:
+    name, version = form.get("name"), form.get("version")
+    if name is not None and canonicalize_name(name) != parsed.name:
+        raise MetadataMismatch(f"the form says {name[:128]!r}, the file name {parsed.name!r}", where="name")
+    if version is None:
+        return
+    try:
+        same = Version(version) == parsed.version
+    except InvalidVersion:
+        same = False
+    if not same:
+        raise MetadataMismatch(f"the form says {version[:128]!r}, the file name {parsed.version}", where="version")

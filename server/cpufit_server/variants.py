@@ -1,0 +1,82 @@
+"""The labelled side of a release: which labelled wheels the variant view lists, and the ``-variants.json`` beside them.
+
+PEP 825, "Index-level metadata": the file lists exactly the labels that stand on the page; it is an ordinary file entry
+with a hash, and it changes when a variant is added.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cpufit_wheelhouse.offers import rank_anywhere
+from cpufit_wheelhouse.variant import variants_json
+
+from .derived import keep
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+
+    from cpufit_wheelhouse.catalog import DerivedFile, ProjectSnapshot
+    from cpufit_wheelhouse.home import Home
+    from cpufit_wheelhouse.variant import Properties
+
+
+def sidecars_of(home: Home, snapshot: ProjectSnapshot) -> tuple[DerivedFile, ...]:
+    """Return what the variant view lists besides the plain one: labelled wheels, and one JSON file for each release.
+
+    The JSON files are stored when this returns.
+    """
+    by_version: dict[str, list[DerivedFile]] = {}
+    for labelled in listed_labelled(snapshot):
+        by_version.setdefault(labelled.version, []).append(labelled)
+    found: list[DerivedFile] = []
+    for version, labelled_files in by_version.items():
+        data = variants_json({file.label: _properties(file) for file in labelled_files if file.label is not None})
+        filename = f"{snapshot.project.name.replace('-', '_')}-{version}-variants.json"
+        sidecar = keep(home, snapshot, data, kind="variants-json", version=version, filename=filename)
+        found.extend((*labelled_files, sidecar))
+    return tuple(found)
+
+
+def listed_labelled(snapshot: ProjectSnapshot) -> tuple[DerivedFile, ...]:
+    """Return the labelled wheels that can stand side by side on one page.
+
+    Needs are rounded up to a level, so two of them can end under one name, under one label with other properties, or
+    under two labels that say the same of the same platform. The more demanding one stays; it is the one whose level
+    is exact.
+    """
+    files = {file.id: file for file in snapshot.files}
+    pairs = [
+        (derived, files[derived.file_id])
+        for derived in snapshot.derived
+        if derived.kind == "labelled" and derived.file_id in files and files[derived.file_id].cpu_specific
+    ]
+    pairs.sort(key=lambda pair: (rank_anywhere(pair[1].need), pair[1].need_key, pair[0].filename), reverse=True)
+    taken: dict[Hashable, Hashable] = {}
+    kept = []
+    for derived, _ in pairs:
+        properties = _comparable(_properties(derived))
+        unlabelled = derived.filename.removesuffix(f"-{derived.label}.whl")
+        claims: dict[Hashable, Hashable] = {
+            ("name", derived.filename): derived.sha256,
+            ("label", derived.version, derived.label): properties,
+            ("meaning", unlabelled, properties): derived.label,
+        }
+        if all(taken.get(claim, value) == value for claim, value in claims.items()):
+            taken.update(claims)
+            kept.append(derived)
+    return tuple(kept)
+
+
+def _properties(derived: DerivedFile) -> Properties:
+    return {
+        namespace: {feature: list(values) for feature, values in features.items()}
+        for namespace, features in (derived.properties or {}).items()
+    }
+
+
+def _comparable(properties: Properties) -> Hashable:
+    def pairs(features: dict[str, list[str]]) -> Iterable[Hashable]:
+        return ((feature, tuple(values)) for feature, values in sorted(features.items()))
+
+    return tuple((namespace, tuple(pairs(features))) for namespace, features in sorted(properties.items()))

@@ -1,0 +1,152 @@
+"""The three views of a project: from what is stored, and who asks, to the page. Values in, values out.
+
+plain
+    Ordinary wheels and source distributions; for a release whose CPU-specific wheels leave some platform without an
+    ordinary one, the selector in place of the source distribution.
+profile
+    What fits one CPU, one file for each name, and of two wheels that go to the same machines the more demanding.
+    No selector and no label.
+variant
+    The plain view, and beside it the labelled wheels with the release's ``-variants.json`` (PEP 825).
+
+A wheel whose need is unknown is in no view, unless the project's policy says ``unknown = allow``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from packaging.version import Version
+
+from cpufit_wheelhouse.errors import InvalidWheelName
+from cpufit_wheelhouse.filename import parse_wheel_filename
+from cpufit_wheelhouse.offers import fitting_wheels, offered_sources, plain_wheels
+from cpufit_wheelhouse.releases import Release, releases_of
+from cpufit_wheelhouse.simple_page import PageFile, ProjectPage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from cpufit_resolver.profile import CpuProfile
+    from cpufit_wheelhouse.catalog import DerivedFile, Project, ProjectSnapshot, StoredFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """How a page addresses files: relative to itself, so that no host name is needed."""
+
+    root: str
+    """From the page to the root of the server: ``../../`` on ``/simple/{project}/``."""
+    fresh: str
+    """The path segment that makes a selector's address new in each response."""
+
+    def file(self, sha256: str, filename: str) -> str:
+        """Return the address of a stored or labelled file, which never changes."""
+        return f"{self.root}files/{sha256}/{quote(filename)}"
+
+    def selector(self, sha256: str, filename: str) -> str:
+        """Return an address of a selector that no cache has seen: the caches of installers have no CPU in their key."""
+        return f"{self.root}selectors/{sha256}/{self.fresh}/{quote(filename)}"
+
+
+def plain_page(
+    snapshot: ProjectSnapshot, links: Links, selectors: Mapping[str, DerivedFile], sidecars: Sequence[DerivedFile] = ()
+) -> ProjectPage:
+    """Return the plain view, or with ``sidecars`` the variant view.
+
+    :param selectors: by version, the selector of each release that wants one
+        (:func:`cpufit_wheelhouse.offers.wants_selector`)
+    :param sidecars: what the variant view lists besides: labelled wheels and ``-variants.json`` files
+    """
+    page: list[tuple[str, PageFile]] = []
+    for release in releases_of(snapshot.files):
+        selector = selectors.get(release.version)
+        wheels = plain_wheels(release, snapshot.project)
+        if selector is None:
+            page.extend((release.version, _entry(file, links)) for file in (*wheels, *release.sdists))
+            continue
+        if snapshot.project.plain == "ordinary":
+            page.extend((release.version, _entry(file, links)) for file in wheels)
+        page.append((release.version, _selector_entry(selector, release, links)))
+    by_id = {file.id: file for file in snapshot.files}
+    page.extend((derived.version, _derived_entry(derived, by_id, links)) for derived in sidecars)
+    return _page(snapshot.project, page)
+
+
+def profile_page(snapshot: ProjectSnapshot, links: Links, profile: CpuProfile) -> ProjectPage:
+    """Return the profile view for one CPU."""
+    project = snapshot.project
+    page: list[tuple[str, PageFile]] = []
+    for release in releases_of(snapshot.files):
+        chosen = fitting_wheels(release, project, profile)
+        sources = offered_sources(release, project)
+        page.extend((release.version, _entry(file, links)) for file in (*chosen, *sources))
+    return _page(project, page)
+
+
+def without_variants(page: ProjectPage) -> ProjectPage:
+    """Return a page without labelled wheels and ``-variants.json``, for clients that do not understand labels.
+
+    pip up to 22.2.2 takes a labelled wheel with a compressed platform-tag set for an ordinary one, on any CPU.
+    """
+    return replace(page, files=tuple(file for file in page.files if not _of_variants(file.filename)))
+
+
+def _of_variants(filename: str) -> bool:
+    if not filename.endswith(".whl"):
+        return filename.endswith("-variants.json")
+    try:
+        return parse_wheel_filename(filename).label is not None
+    except InvalidWheelName:
+        return False  # an odd old name, which every installer passes over by itself
+
+
+def _entry(file: StoredFile, links: Links) -> PageFile:
+    return PageFile(
+        filename=file.filename,
+        url=links.file(file.sha256, file.filename),
+        hashes={"sha256": file.sha256},
+        requires_python=file.requires_python,
+        # PEP 658 lets a page announce the metadata of any file; clients ask for a wheel's alone.
+        core_metadata=file.metadata_sha256 if file.kind == "wheel" else None,
+        size=file.size,
+        upload_time=file.uploaded_at,
+        private={"_cpufit_need": file.need_key} if file.kind == "wheel" else {},
+    )
+
+
+def _selector_entry(selector: DerivedFile, release: Release, links: Links) -> PageFile:
+    # No core-metadata here: installers must ask the backend, which says early that nothing fits.
+    return PageFile(
+        filename=selector.filename,
+        url=links.selector(selector.sha256, selector.filename),
+        hashes={"sha256": selector.sha256},
+        requires_python=release.cpu_specific[0].requires_python,
+        size=selector.size,
+        upload_time=max(file.uploaded_at for file in release.wheels),
+        private={"_cpufit_selector": True},
+    )
+
+
+def _derived_entry(derived: DerivedFile, by_id: Mapping[int, StoredFile], links: Links) -> PageFile:
+    source = by_id.get(derived.file_id) if derived.file_id is not None else None
+    return PageFile(
+        filename=derived.filename,
+        url=links.file(derived.sha256, derived.filename),
+        hashes={"sha256": derived.sha256},
+        requires_python=None if source is None else source.requires_python,
+        core_metadata=derived.metadata_sha256,
+        size=derived.size,
+        upload_time=derived.created_at if source is None else source.uploaded_at,
+        private={} if source is None else {"_cpufit_need": source.need_key},
+    )
+
+
+def _page(project: Project, entries: Iterable[tuple[str, PageFile]]) -> ProjectPage:
+    listed = list(entries)
+    versions = sorted({version for version, _ in listed}, key=Version)
+    order = {version: index for index, version in enumerate(versions)}
+    listed.sort(key=lambda entry: (order[entry[0]], entry[1].filename))
+    return ProjectPage(name=project.name, files=tuple(file for _, file in listed), versions=tuple(versions))

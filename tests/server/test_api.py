@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from fastapi.routing import APIRoute
+
+from cpufit_server.app import ROUTERS
+from cpufit_server.problems import STATUSES
+
+LINUX = "cp311-cp311-manylinux_2_17_x86_64"
+DOCUMENT = Path(__file__).parents[2] / "docs/reference/http-api.md"
+
+
+def test_a_project_is_told_with_needs_and_policy_newest_release_first(
+    server: Any, make_wheel: Callable[..., Any], make_sdist: Callable[..., Any]
+) -> None:
+    server.upload(make_wheel(version="1.9"))
+    server.upload(make_wheel(tags=LINUX, native=True, version="1.10"), cpufit_needs="x86_64_v2+avx")
+    server.upload(make_wheel(tags=LINUX.replace("311", "312"), native=True, version="1.10"))
+    server.upload(make_sdist(version="1.10"))
+    body = server.client.get("/api/v1/projects/Fast").json()
+    assert body["policy"] == {"variants": True, "unknown": "refuse", "plain": "ordinary", "build_sdist": False}
+    assert [release["version"] for release in body["releases"]] == ["1.10", "1.9"]
+    files = {file["filename"]: file for file in body["releases"][0]["files"]}
+    declared = files[f"fast-1.10-{LINUX}.whl"]
+    assert declared["need"] == {"x86_64": {"import": "x86_64_v2+avx", "use": "x86_64_v2+avx"}}
+    assert (declared["verdict"], declared["need_source"], declared["ordinary"]) == ("known", "declared", False)
+    assert declared["tags"] == [LINUX]
+    assert declared["provenance"]["source"] == "upload"
+    assert server.client.get(declared["url"]).status_code == 200
+    unknown = files[f"fast-1.10-{LINUX.replace('311', '312')}.whl"]
+    assert (unknown["verdict"], unknown["need"], unknown["need_source"]) == ("unknown", None, None)
+    source = files["fast-1.10.tar.gz"]
+    assert (source["kind"], source["verdict"], source["tags"]) == ("sdist", "known", [])
+    assert body["releases"][1]["files"][0]["ordinary"] is True
+    assert body["serial"] == server.home.catalog.serial("fast")
+
+
+def test_an_unknown_project_is_404(server: Any) -> None:
+    answer = server.client.get("/api/v1/projects/unknown")
+    assert (answer.status_code, answer.json()["code"]) == (404, "no-such-project")
+
+
+def test_the_health_of_the_server(server: Any) -> None:
+    answer = server.client.get("/healthz")
+    assert answer.json() == {"status": "ok", "version": version("cpufit")}
+
+
+def test_an_address_that_nobody_serves_is_404_with_a_code(server: Any) -> None:
+    answer = server.client.get("/nothing")
+    assert (answer.status_code, answer.json()) == (404, {"code": "not-found", "message": "Not Found"})
+
+
+def test_every_route_is_documented_and_every_documented_route_is_served() -> None:
+    table = [line for line in DOCUMENT.read_text(encoding="utf-8").splitlines() if line.startswith("| `/")]
+    documented = {part for line in table for part in line.split("|")[1].replace(",", " ").replace("`", " ").split()}
+    served = {route.path for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)}
+    assert {path for path in documented if "…" not in path} == served
+
+
+def test_every_code_of_an_error_is_documented() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    abstract = {"cpufit-error", "server-error", "invalid-wheel", "store-error"}
+    missing = {cls.code for cls in STATUSES} - abstract - set(text.split("`"))
+    assert missing == set()

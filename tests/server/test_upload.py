@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+import hashlib
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LINUX = "cp311-cp311-manylinux_2_17_x86_64"
+
+
+def stored_nothing(server: Any) -> bool:
+    blobs = [path for path in (server.settings.home / "blobs").rglob("*") if path.is_file()]
+    staged = list((server.settings.home / "staging").iterdir())
+    return not blobs and not staged and server.home.catalog.projects() == ()
+
+
+def test_an_uploaded_wheel_is_listed_and_comes_back_as_it_went_in(server: Any, make_wheel: Callable[..., Any]) -> None:
+    filename, data = make_wheel()
+    digests = {
+        "sha256_digest": hashlib.sha256(data).hexdigest(),
+        "blake2_256_digest": hashlib.blake2b(data, digest_size=32).hexdigest(),
+        "md5_digest": hashlib.md5(data).hexdigest().upper(),
+    }
+    answer = server.upload((filename, data), filetype="bdist_wheel", name="Fast", version="1.0.0", **digests)
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert (body["status"], body["verdict"], body["need"]) == ("new", "known", {})
+    assert "hint" not in body
+    assert body["sha256"] == digests["sha256_digest"]
+    (entry,) = server.page()["files"]
+    assert server.client.get(f"/simple/fast/{entry['url']}").content == data
+
+
+def test_the_same_file_again_changes_nothing(server: Any, make_wheel: Callable[..., Any]) -> None:
+    file = make_wheel()
+    assert server.upload(file).json()["status"] == "new"
+    serial = server.home.catalog.serial("fast")
+    again = server.upload(file)
+    assert (again.status_code, again.json()["status"]) == (200, "same")
+    assert server.home.catalog.serial("fast") == serial
+
+
+def test_other_bytes_under_a_taken_name_are_a_conflict(server: Any, make_wheel: Callable[..., Any]) -> None:
+    server.upload(make_wheel())
+    answer = server.upload(make_wheel(extra=b"#"))
+    assert (answer.status_code, answer.json()["code"]) == (409, "file-already-exists")
+    assert answer.json()["message"].startswith("File already exists")
+
+
+@pytest.mark.parametrize("way", ["field", "query", "both"])
+def test_a_need_is_declared_in_a_field_or_in_the_query(server: Any, make_wheel: Callable[..., Any], way: str) -> None:
+    need = "x86_64_v2+avx+f16c"
+    fields = {"cpufit_needs": need} if way != "query" else {}
+    params = {"cpufit_needs": need} if way != "field" else None
+    answer = server.upload(make_wheel(tags=LINUX, native=True), params=params, **fields)
+    assert answer.json()["need"] == {"x86_64": {"import": need, "use": need}}
+
+
+def test_field_and_query_may_not_declare_different_needs(server: Any, make_wheel: Callable[..., Any]) -> None:
+    answer = server.upload(
+        make_wheel(tags=LINUX, native=True), params={"cpufit_needs": "x86_64_v2"}, cpufit_needs="x86_64_v3"
+    )
+    assert (answer.status_code, answer.json()["where"]) == (400, "cpufit_needs")
+    assert stored_nothing(server)
+
+
+def test_native_code_without_a_need_is_kept_and_said_to_be_unknown(server: Any, make_wheel: Callable[..., Any]) -> None:
+    body = server.upload(make_wheel(tags=LINUX, native=True)).json()
+    assert (body["verdict"], body["need"]) == ("unknown", None)
+    assert body["hint"].startswith("not inspected")
+    assert server.names() == []
+
+
+def test_a_source_distribution_is_taken_and_its_declared_need_read_past(
+    server: Any, make_sdist: Callable[..., Any]
+) -> None:
+    answer = server.upload(make_sdist(), filetype="sdist", params={"cpufit_needs": "x86_64_v3"})
+    assert answer.status_code == 200, answer.text
+    assert "hint" not in answer.json()
+    assert server.names() == ["fast-1.0.tar.gz"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "where", "code"),
+    [
+        ({"sha256_digest": "0" * 64}, "sha256_digest", "digest-mismatch"),
+        ({"blake2_256_digest": "0" * 64}, "blake2_256_digest", "digest-mismatch"),
+        ({"md5_digest": "ö"}, "md5_digest", "digest-mismatch"),
+        ({"name": "slow"}, "name", "metadata-mismatch"),
+        ({"version": "1.1"}, "version", "metadata-mismatch"),
+        ({"version": "one"}, "version", "metadata-mismatch"),
+        ({"filetype": "sdist"}, "filetype", "invalid-form"),
+        ({"protocol_version": "2"}, "protocol_version", "invalid-form"),
+        ({":action": "doc_upload"}, ":action", "unsupported-action"),
+        ({"cpufit_needs": "x86_64_v9"}, None, "unknown-cpu-feature"),
+    ],
+)
+def test_a_form_that_contradicts_its_file_is_refused_and_nothing_stored(
+    server: Any, make_wheel: Callable[..., Any], fields: dict[str, str], where: str | None, code: str
+) -> None:
+    answer = server.upload(make_wheel(tags=LINUX, native=True), **fields)
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+    if where is not None:
+        assert answer.json()["where"] == where
+    assert answer.headers["content-type"] == "application/json"
+    assert stored_nothing(server)
+
+
+@pytest.mark.parametrize(
+    ("filename", "code"),
+    [
+        ("../fast-1.0-py3-none-any.whl", "invalid-wheel-name"),
+        ("..\\fast-1.0-py3-none-any.whl", "invalid-wheel-name"),
+        ("/etc/fast-1.0-py3-none-any.whl", "invalid-wheel-name"),
+        ("fast-1.0-py3-none-any.exe", "invalid-wheel-name"),
+        ("", "invalid-wheel-name"),
+        ("fast-1.0.zip", "invalid-wheel-name"),
+        ("fast-1.0-py3-none-any-own_label.whl", "variant-metadata-missing"),
+        ("slow-1.0-py3-none-any.whl", "dist-info-mismatch"),
+    ],
+)
+def test_a_name_that_is_not_the_files_is_refused_and_nothing_stored(
+    server: Any, make_wheel: Callable[..., Any], filename: str, code: str
+) -> None:
+    _, data = make_wheel()
+    answer = server.client.post(
+        "/legacy/",
+        content=(
+            b'--b\r\nContent-Disposition: form-data; name="content"; filename="' + filename.encode() + b'"\r\n\r\n'
+        )
+        + data
+        + b"\r\n--b--\r\n",
+        headers={"Content-Type": "multipart/form-data; boundary=b", "Authorization": f"Bearer {server.token}"},
+    )
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+    assert stored_nothing(server)
+
+
+def test_what_is_no_archive_is_refused_and_nothing_stored(server: Any) -> None:
+    answer = server.upload(("fast-1.0-py3-none-any.whl", b"not a zip"))
+    assert (answer.status_code, answer.json()["code"]) == (400, "not-a-wheel")
+    assert stored_nothing(server)
+
+
+def test_metadata_of_another_project_is_refused(server: Any, make_wheel: Callable[..., Any]) -> None:
+    answer = server.upload(make_wheel(metadata_name="slow"))
+    assert (answer.status_code, answer.json()["code"]) == (400, "metadata-mismatch")
+    assert stored_nothing(server)
+
+
+def test_no_token_is_401_and_says_how(server: Any, make_wheel: Callable[..., Any]) -> None:
+    for headers in ({}, {"Authorization": "Basic !!!"}, {"Authorization": "Digest x"}):
+        answer = server.client.post("/legacy/", files={"content": make_wheel()}, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (401, "authentication-required")
+        assert answer.headers["www-authenticate"].startswith("Basic")
+        assert "__token__" in answer.json()["hint"]
+    assert stored_nothing(server)
+
+
+def test_a_wrong_or_revoked_token_is_403(server: Any, make_wheel: Callable[..., Any]) -> None:
+    answer = server.upload(make_wheel(), token="cpufit-" + "x" * 43)
+    assert (answer.status_code, answer.json()["code"]) == (403, "token-not-valid")
+    (grant,) = server.home.catalog.tokens()
+    server.home.catalog.revoke_token(grant.id)
+    assert server.upload(make_wheel()).json()["code"] == "token-not-valid"
+    assert stored_nothing(server)
+
+
+def test_a_token_of_one_project_opens_no_other(server: Any, make_wheel: Callable[..., Any]) -> None:
+    token = server.home.catalog.create_token(("slow",), "for slow alone")
+    answer = server.upload(make_wheel(), token=token)
+    assert (answer.status_code, answer.json()["code"]) == (403, "token-not-for-project")
+    assert server.upload(make_wheel(name="slow"), token=token).status_code == 200
+
+
+def test_both_addresses_are_served_and_the_pages_take_no_upload(server: Any, make_wheel: Callable[..., Any]) -> None:
+    file = {"content": make_wheel()}
+    auth = ("__token__", server.token)
+    assert server.client.post("/legacy", files=file, auth=auth).status_code == 200
+    answer = server.client.post("/simple/", files=file, auth=auth)
+    assert (answer.status_code, answer.json()["code"]) == (405, "method-not-allowed")
+    assert "/legacy/" in answer.json()["hint"]
+
+
+def test_a_file_over_the_limit_is_413_and_nothing_stored(
+    tmp_path: Path, run_server: Callable[..., Any], make_wheel: Callable[..., Any]
+) -> None:
+    filename, data = make_wheel()
+    with run_server(tmp_path / "home", max_upload_bytes=len(data)) as server:
+        answer = server.upload((filename, data + b"x" * 3_000_000))
+        assert (answer.status_code, answer.json()["code"]) == (413, "upload-too-large")
+        assert "CPUFIT_MAX_UPLOAD_BYTES" in answer.json()["hint"]
+        assert stored_nothing(server)
+        assert server.upload((filename, data)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "limit", [{"archive_max_members": 3}, {"archive_max_unpacked_bytes": 100}, {"archive_max_text_bytes": 20}]
+)
+def test_what_an_archive_may_hold_is_a_setting(
+    tmp_path: Path, run_server: Callable[..., Any], make_wheel: Callable[..., Any], limit: dict[str, int]
+) -> None:
+    with run_server(tmp_path / "home", **limit) as server:
+        answer = server.upload(make_wheel())
+        assert (answer.status_code, answer.json()["code"]) == (413, "wheel-too-large")
+        assert stored_nothing(server)
+
+
+def test_an_upload_that_announces_far_too_much_is_refused_before_it_is_sent(
+    tmp_path: Path, run_server: Callable[..., Any]
+) -> None:
+    with run_server(tmp_path / "home", max_upload_bytes=10) as server:
+        request = (
+            f"POST /legacy/ HTTP/1.1\r\nHost: x\r\nContent-Length: {10**12}\r\nExpect: 100-continue\r\n"
+            f"Content-Type: multipart/form-data; boundary=b\r\nAuthorization: Bearer {server.token}\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", server.settings.port), timeout=10) as connection:
+            connection.sendall(request.encode())
+            answer = connection.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(server: Any, make_wheel: Callable[..., Any]) -> None:
+    _, data = make_wheel()
+    head = b'--b\r\nContent-Disposition: form-data; name="content"; filename="fast-1.0-py3-none-any.whl"\r\n\r\n'
+    request = (
+        f"POST /legacy/ HTTP/1.1\r\nHost: x\r\nContent-Length: 999999\r\n"
+        f"Content-Type: multipart/form-data; boundary=b\r\nAuthorization: Bearer {server.token}\r\n\r\n"
+    ).encode()
+    with socket.create_connection(("127.0.0.1", server.settings.port), timeout=10) as connection:
+        connection.sendall(request + head + data)
+        staging = server.settings.home / "staging"
+        assert waited_for(lambda: list(staging.iterdir()) != [])
+    assert waited_for(lambda: stored_nothing(server))
+
+
+def waited_for(condition: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 10
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    return condition()
+
+
+def test_a_client_that_prefers_text_reads_one_line(server: Any, make_wheel: Callable[..., Any]) -> None:
+    answer = server.client.post("/legacy/", files={"content": make_wheel()}, headers={"Accept": "text/html"})
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert answer.text.count("\n") == 1
+    assert "[authentication-required]" in answer.text
+
+
+def test_uv_publish_reads_the_sentence_and_not_the_code_alone(server: Any, make_wheel: Callable[..., Any]) -> None:
+    accept = "application/json;q=0.9, text/plain;q=0.8, text/html;q=0.7"
+    headers = {"Accept": accept, "User-Agent": 'uv/0.13.9 {"installer":{"name":"uv"}}'}
+    answer = server.client.post("/legacy/", files={"content": make_wheel()}, headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert "an upload needs a token" in answer.text
+
+
+@pytest.mark.parametrize("files", [{}, {"content": ("a.whl", b"")}, {"other": ("a-1.0-py3-none-any.whl", b"")}])
+def test_every_refused_form_comes_with_a_hint(server: Any, files: dict[str, Any]) -> None:
+    answer = server.client.post(
+        "/legacy/", data={"name": "a"}, files=files, headers={"Authorization": f"Bearer {server.token}"}
+    )
+    assert answer.status_code == 400
+    assert answer.json()["hint"]
