@@ -1,0 +1,110 @@
+"""The stock installers of the grid: which program, which Python under it, and how it tells the index its CPU."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+import packaging
+from tests.flow.flow_machines import HERE, MACHINES, Environment, Machine, Outcome
+
+import cpufit_pip_plugin
+import cpufit_resolver
+import cpufit_wheelhouse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """One way to install."""
+
+    name: str
+    tool: Literal["pip", "uv"]
+    tells: Literal["nothing", "variants", "url", "user-agent"] = "nothing"
+    """How the index learns the CPU: not at all, by the client's own choice among labels, by URL, by User-Agent."""
+    pip_version: str | None = None
+    """None: the newest that the index of this machine's pip has."""
+    pythons: tuple[str, ...] = (f"{sys.version_info.major}.{sys.version_info.minor}",)
+    """Pythons on which this pip works, those of its own day first (3.12 and later took distutils from both)."""
+    backtracks: bool = False
+    """Whether a release that refuses to be built makes it look at older ones (pip did before 22.0)."""
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """Where it can be tried: uv reads /proc/cpuinfo for its variants, which an emulator does not change."""
+        return (HERE,) if self.tells == "variants" else MACHINES
+
+    def install(
+        self,
+        environment: Environment,
+        base_url: str,
+        project: str,
+        *,
+        variables: Mapping[str, str] = MappingProxyType({}),
+        timeout: float = 240,
+    ) -> Outcome:
+        """Install a project from a server at ``base_url`` into an environment, on that environment's CPU.
+
+        :param variables: environment variables beside the clean ones
+        :param timeout: seconds
+        """
+        index, extra = f"{base_url}/simple/", dict(variables)
+        if self.tells == "url":
+            index = f"{base_url}/cpu/{profile_of(environment)}/simple/"
+        if self.tells == "user-agent":
+            extra["PIP_USER_AGENT_USER_DATA"] = f"cpufit={profile_of(environment)}"
+        if self.tool == "pip":
+            command = [str(environment.python), "-m", "pip", "install"]
+        else:
+            preview = ["--preview-features", "wheel-variants"] if self.tells == "variants" else []
+            uv = environment.machine.command(uv_program(), *preview, "pip", "install")
+            command = [*uv, "--python", str(environment.python)]
+        return environment.run(*command, "--index-url", index, project, extra=extra, timeout=timeout)
+
+
+NEWEST_PIP = Client(name="pip-newest", tool="pip")
+PIP_22 = Client(name="pip-22.2.2", tool="pip", pip_version="22.2.2", pythons=("3.10", "3.9", "3.8", "3.11"))
+PIP_20 = Client(
+    name="pip-20.3.4", tool="pip", pip_version="20.3.4", pythons=("3.9", "3.8", "3.10", "3.11"), backtracks=True
+)
+UV = Client(name="uv", tool="uv")
+UV_VARIANTS = Client(name="uv-variants", tool="uv", tells="variants")
+PIP_URL = Client(name="pip-profile-url", tool="pip", tells="url")
+PIP_USER_AGENT = Client(name="pip-user-agent", tool="pip", tells="user-agent")
+CLIENTS = (NEWEST_PIP, PIP_22, PIP_20, UV, UV_VARIANTS, PIP_URL, PIP_USER_AGENT)
+
+
+def uv_program() -> Path:
+    """Return the uv beside this Python (an extra of cpufit installs it), else the one on the path."""
+    beside = Path(sys.executable).with_name("uv")
+    found = str(beside) if beside.exists() else shutil.which("uv")
+    assert found is not None, "the extra dev installs uv"
+    return Path(found)
+
+
+def profile_of(environment: Environment) -> str:
+    """Return the CPU token that ``cpu-check`` tells on an environment's machine."""
+    code = (
+        "import sys; sys.path[:0] = sys.argv[1:]\n"
+        "from cpufit_pip_plugin.cpu_check.cli import main\n"
+        "raise SystemExit(main(['--json']))"
+    )
+    return _token(environment.run(environment.python, "-c", code, *_our_packages()))
+
+
+def _token(told: Outcome) -> str:
+    assert told.status == 0, told.output
+    token = json.loads(told.output)["profile"]
+    assert isinstance(token, str)
+    return token
+
+
+def _our_packages() -> list[str]:
+    """Return the folders from which this process imports cpufit and what its commands need."""
+    homes = (cpufit_resolver, cpufit_wheelhouse, cpufit_pip_plugin, packaging)
+    return list(dict.fromkeys(str(Path(next(iter(home.__path__))).parent) for home in homes))
