@@ -136,6 +136,7 @@ def open_archive(path: Path, where: str, limits: ArchiveLimits = DEFAULT_LIMITS)
                 infos = archive.infolist()
             begins = {info.filename: begin for info, begin in framing.data_ranges(file, infos, directory)}
             yield CheckedArchive(file, _checked_members(infos, limits), begins, limits)
+    # zipfile raises NotImplementedError for a member that wants a newer zip than it knows
     except (BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeError) as error:
         raise NotAWheel(f"the zip cannot be read: {error}", where=where) from error
 
