@@ -19,7 +19,7 @@ from .archive import DEFAULT_LIMITS, ArchiveLimits
 from .blobs import BlobStore
 from .catalog import Catalog
 from .ingest import Ingest
-from .inspection import Inspector
+from .judgement import Inspector
 
 
 @final

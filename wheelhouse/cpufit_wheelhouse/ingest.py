@@ -27,7 +27,7 @@ from .archive import DEFAULT_LIMITS, ArchiveLimits, WheelInfo, open_wheel
 from .blobs import BlobStore, StagedBlob
 from .catalog import Catalog, CatalogChanged, NewDerived, NewFile, StoredFile, decide
 from .errors import MetadataMismatch, StoreError
-from .inspection import Inspector, NoInspector, judge
+from .judgement import Inspector, NoInspector, judge
 from .labelled import make_labelled
 from .metadata import dependency_signature
 from .rename import rename_wheel

@@ -9,7 +9,7 @@ from cpufit_resolver.errors import InvalidCpuToken, UnknownCpuFeature
 from cpufit_resolver.need import BASELINE_NEED, Need, parse_need
 from cpufit_wheelhouse.archive import WheelInfo, open_wheel
 from cpufit_wheelhouse.errors import InvalidVariantMetadata, NeedRefused
-from cpufit_wheelhouse.inspection import NoInspector, judge
+from cpufit_wheelhouse.judgement import NoInspector, judge
 from cpufit_wheelhouse.variant import variant_json
 
 Factory = Callable[..., Path]

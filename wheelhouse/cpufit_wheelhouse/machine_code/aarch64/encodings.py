@@ -1,0 +1,111 @@
+"""Which arm64 words belong to which extension: rows of (mask, value, bits), from the encoding tables of the Arm ARM.
+
+Source: Arm Architecture Reference Manual (DDI 0487), chapter C4 "A64 instruction set encoding"; the table named in each
+row's comment. A word matches a row when ``word & mask == value``. No row matches an instruction of Armv8.0 without
+extensions; hint-space instructions (PACIASP, BTI and the like) do nothing on a CPU that does not know them and have no
+row.
+"""
+
+from __future__ import annotations
+
+from cpufit_wheelhouse.machine_code.bits import ID_REGISTER
+
+Row = tuple[int, int, tuple[str, ...], str]
+
+ROWS: tuple[Row, ...] = (
+    # System register moves: MRS with op0=3, op1=0, CRn=0, CRm 4 to 7 are the ID_AA64* registers
+    (0xFFFFFC00, 0xD5380400, (ID_REGISTER,), "mrs of an ID register"),
+    (0xFFFFFFC0, 0xD53B2400, ("rng",), "rndr"),
+    # Atomic memory operations: LDADD to SWP
+    (0x3F208C00, 0x38200000, ("atomics",), "an LSE atomic"),
+    (0x3F20FC00, 0x38208000, ("atomics",), "swp"),
+    # Load/store exclusive, compare and swap
+    (0x3FA07C00, 0x08A07C00, ("atomics",), "cas"),
+    (0xBFA07C00, 0x08207C00, ("atomics",), "casp"),
+    # Load acquire RCpc (LDAPR), and with an unscaled offset
+    (0x3FFFFC00, 0x38BFC000, ("lrcpc",), "ldapr"),
+    (0x3F200C00, 0x19000000, ("ilrcpc",), "ldapur"),
+    # Data processing, two sources: CRC32
+    (0x7FE0F000, 0x1AC04000, ("crc32",), "crc32"),
+    (0x7FE0F000, 0x1AC05000, ("crc32",), "crc32c"),
+    # Pointer authentication outside the hint space: data processing one source, branches, loads
+    (0xFFFF8000, 0xDAC10000, ("paca",), "a pointer authentication"),
+    (0xFE9FF000, 0xD61F0000, ("paca",), "an authenticated branch"),
+    (0xFF200400, 0xF8200400, ("paca",), "ldraa"),
+    # Cryptographic AES, three-register SHA, two-register SHA
+    (0xFFFE0C00, 0x4E280800, ("aes",), "aes"),
+    (0xFFE08C00, 0x5E000000, ("sha1",), "sha1"),
+    (0xFFE0CC00, 0x5E004000, ("sha2",), "sha256"),
+    (0xFFFFFC00, 0x5E280800, ("sha1",), "sha1h"),
+    (0xFFFFFC00, 0x5E281800, ("sha1",), "sha1su1"),
+    (0xFFFFFC00, 0x5E282800, ("sha2",), "sha256su0"),
+    # Advanced SIMD three different: PMULL on 64 bits
+    (0xBFE0FC00, 0x0EE0E000, ("pmull",), "pmull"),
+    # Cryptographic three-register SHA-512, four-register, XAR
+    (0xFFE0F000, 0xCE608000, ("sha512",), "sha512"),
+    (0xFFFFFC00, 0xCEC08000, ("sha512",), "sha512su0"),
+    (0xFF808000, 0xCE000000, ("sha3",), "eor3"),
+    (0xFFE00000, 0xCE800000, ("sha3",), "xar"),
+    (0xFFE0FC00, 0xCE608C00, ("sha3",), "rax1"),
+    (0xFFE0C000, 0xCE408000, ("sm3",), "sm3"),
+    (0xFFE0FC00, 0xCE60C800, ("sm4",), "sm4ekey"),
+    (0xFFFFFC00, 0xCEC08400, ("sm4",), "sm4e"),
+    # Advanced SIMD three same extra: SQRDMLAH, SDOT, USDOT, FCMLA, FCADD, matrix multiply, BF16
+    (0x9F20FC00, 0x0E008400, ("asimdrdm",), "sqrdmlah"),
+    (0x9F20FC00, 0x0E008C00, ("asimdrdm",), "sqrdmlsh"),
+    (0xBF20FC00, 0x2E008400, ("asimdrdm",), "sqrdmlah"),
+    (0xBF20FC00, 0x2E008C00, ("asimdrdm",), "sqrdmlsh"),
+    (0xFF20FC00, 0x7E008400, ("asimdrdm",), "sqrdmlah"),
+    (0xFF20FC00, 0x7E008C00, ("asimdrdm",), "sqrdmlsh"),
+    (0x9FE0FC00, 0x0E809400, ("asimddp",), "sdot"),
+    (0x9FC0F400, 0x0F80E000, ("asimddp",), "sdot"),
+    (0xBFE0FC00, 0x0E809C00, ("i8mm",), "usdot"),
+    (0xFFE0FC00, 0x4E80A400, ("i8mm",), "smmla"),
+    (0xFFE0FC00, 0x6E80A400, ("i8mm",), "ummla"),
+    (0xFFE0FC00, 0x4E80AC00, ("i8mm",), "usmmla"),
+    (0xBF20E400, 0x2E00C400, ("fcma",), "fcmla"),
+    (0xBF20EC00, 0x2E00E400, ("fcma",), "fcadd"),
+    (0xBFE0FC00, 0x2E40FC00, ("bf16",), "bfdot"),
+    (0xFFE0FC00, 0x6E40EC00, ("bf16",), "bfmmla"),
+    (0xBFE0FC00, 0x2EC0FC00, ("bf16",), "bfmlal"),
+    (0xFFFFFC00, 0x0EA16800, ("bf16",), "bfcvtn"),
+    (0xFFFFFC00, 0x1E634000, ("bf16",), "bfcvt"),
+    # Advanced SIMD three same (FP16), two-register miscellaneous (FP16)
+    (0x9F60C400, 0x0E400400, ("asimdhp",), "a half-precision vector instruction"),
+    (0x9F7E0C00, 0x0E780800, ("asimdhp",), "a half-precision vector instruction"),
+    # Advanced SIMD three same: FMLAL on halves
+    (0x9F60FC00, 0x0E20EC00, ("asimdfhm",), "fmlal"),
+    (0xBF60FC00, 0x2E20CC00, ("asimdfhm",), "fmlal2"),
+    # Floating-point data processing with type 3 (half): one and two sources, three sources, compare, immediate
+    (0xFFE07C00, 0x1EE04000, ("fphp",), "a half-precision instruction"),
+    (0xFFE00C00, 0x1EE00800, ("fphp",), "a half-precision instruction"),
+    (0xFFE00C00, 0x1EE00400, ("fphp",), "a half-precision instruction"),
+    (0xFFE00C00, 0x1EE00C00, ("fphp",), "a half-precision instruction"),
+    (0xFFE01C00, 0x1EE01000, ("fphp",), "a half-precision instruction"),
+    (0xFFE0FC07, 0x1EE02000, ("fphp",), "a half-precision instruction"),
+    (0xFFC00000, 0x1FC00000, ("fphp",), "a half-precision instruction"),
+    # Conversion between floating-point and integer: JavaScript, half
+    (0xFFFFFC00, 0x1E7E0000, ("jscvt",), "fjcvtzs"),
+    (0x7FF0FC00, 0x1EE00000, ("fphp",), "a half-precision conversion"),
+    # FRINT32/64
+    (0xFFFE7C00, 0x1E284000, ("frint",), "frint32"),
+    (0xFFFE7C00, 0x1E684000, ("frint",), "frint64"),
+    # Flag manipulation
+    (0xFFFFFFFF, 0xD500401F, ("flagm",), "cfinv"),
+    (0xFFE07C10, 0xBA000400, ("flagm",), "rmif"),
+    (0xFFFFBC1F, 0x3A00080D, ("flagm",), "setf"),
+    (0xFFFFFFFF, 0xD50330FF, ("sb",), "sb"),
+    # Memory copy and set
+    (0x3F200C00, 0x19000400, ("mops",), "cpy"),
+    # SVE: the whole of op0 0010, by its first two bits apart from the few that came with SVE2
+    (0x1E000000, 0x04000000, ("sve",), "an SVE instruction"),
+    (0xFF20F000, 0x44200000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF20C000, 0x45004000, ("sve", "sve2"), "an SVE2 instruction"),
+    # SME: op0 0000 with the top bit
+    (0x9E000000, 0x80000000, ("sme",), "an SME instruction"),
+)
+
+
+def is_unallocated(top_bits: int) -> bool:
+    """Tell whether op0 (bits 28 to 25) of a word is in a group that the architecture leaves free."""
+    return top_bits in (0b0001, 0b0011)

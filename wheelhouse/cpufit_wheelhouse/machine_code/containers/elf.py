@@ -1,0 +1,271 @@
+"""ELF: the System V gABI ("ELF Header", "Program Header", "Sections", "Dynamic Section"), 64-bit little-endian.
+
+What the loader looks at are segments; sections are only a linker's notes. They are believed about where code lies only
+as far as they agree with the segments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cpufit_wheelhouse.machine_code.image import CodeRange, Entry, Functions, Image
+
+from .elf_symbols import Symbols, read_symbols
+from .elf_unwind import unwind_functions
+from .functions import merged
+from .reader import Reader, sound_ranges
+
+MACHINES = {
+    3: "i686", 20: "ppc", 21: "ppc64", 22: "s390x", 40: "armv7l", 62: "x86_64", 183: "aarch64", 243: "riscv64",
+    258: "loongarch64",
+}  # fmt: skip
+"""``e_machine`` by the names of :mod:`cpufit_resolver.features`."""
+
+PT_LOAD, PT_DYNAMIC, PT_NOTE = 1, 2, 4
+PT_GNU_EH_FRAME, PT_GNU_PROPERTY = 0x6474E550, 0x6474E553
+DT_NEEDED, DT_STRTAB, DT_RELA, DT_RELASZ, DT_STRSZ, DT_INIT = 1, 5, 7, 8, 10, 12
+DT_INIT_ARRAY, DT_INIT_ARRAYSZ = 25, 27
+_SHF_EXECINSTR, _SHT_NOBITS = 4, 8
+_RELATIVE = {"x86_64": 8, "aarch64": 1027}
+_MOST_SECTIONS = 1 << 20
+_MOST_NEEDED = 10_000
+_MOST_INITIALISERS = 1 << 16
+
+_SEGMENT = np.dtype(
+    [("type", "<u4"), ("flags", "<u4"), ("offset", "<u8"), ("address", "<u8"), ("physical", "<u8"),
+     ("file_size", "<u8"), ("memory_size", "<u8"), ("align", "<u8")]
+)  # fmt: skip
+_SECTION = np.dtype(
+    [("name", "<u4"), ("type", "<u4"), ("flags", "<u8"), ("address", "<u8"), ("offset", "<u8"), ("size", "<u8"),
+     ("link", "<u4"), ("info", "<u4"), ("align", "<u8"), ("entry_size", "<u8")]
+)  # fmt: skip
+_DYNAMIC = np.dtype([("tag", "<i8"), ("value", "<u8")])
+_RELOCATION = np.dtype([("offset", "<u8"), ("info", "<u8"), ("addend", "<i8")])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A program header."""
+
+    type: int
+    flags: int
+    offset: int
+    address: int
+    size: int
+    """Bytes in the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A section header; ``name`` is read when it is wanted."""
+
+    name: str
+    type: int
+    flags: int
+    address: int
+    offset: int
+    size: int
+    link: int
+
+
+def read_elf(reader: Reader) -> Image:
+    """Return the image in an ELF file.
+
+    :raises UnreadableLibrary: it breaks a rule of the format
+    """
+    head = reader.piece(0, 52, "the ELF header").tobytes()
+    little = head[5] == 1
+    machine = int.from_bytes(head[18:20], "little" if little else "big")
+    arch = MACHINES.get(machine)
+    if arch is None:
+        raise reader.fail(f"ELF machine {machine} is not known")
+    if arch == "ppc64" and little:
+        arch = "ppc64le"
+    if head[4] != 2 or not little or arch not in _RELATIVE:
+        return _not_decoded(reader, arch)
+    segments = _segments(reader)
+    sections = _sections(reader)
+    code = sound_ranges(reader, _code(reader, segments, sections))
+    symbols = read_symbols(reader, segments, sections)
+    frame = next((one for one in segments if one.type == PT_GNU_EH_FRAME), None)
+    section = next((one for one in sections if one.name == ".eh_frame"), None)
+    functions = merged(code, [unwind_functions(reader, frame, section, segments), symbols.functions()])
+    dynamic = _dynamic(reader, segments)
+    return Image(
+        kind="elf",
+        arch=arch,
+        data=reader.data,
+        code=code,
+        functions=functions,
+        imports=symbols.imports(),
+        exports=symbols.exports(),
+        needed=_needed(reader, segments, dynamic),
+        entries=_entries(reader, arch, segments, dynamic, symbols),
+        isa_needed=_isa_needed(reader, segments) if arch == "x86_64" else None,
+        name_at=symbols.name_at,
+    )
+
+
+def _not_decoded(reader: Reader, arch: str) -> Image:
+    empty = np.zeros(0, np.int64)
+    functions = Functions(starts=empty, ends=empty, weak=np.zeros(0, np.bool_))
+    return Image(
+        kind="elf", arch=arch, data=reader.data, code=(), functions=functions, imports=frozenset(), exports=frozenset(),
+        needed=(), entries=(),
+    )  # fmt: skip
+
+
+def _segments(reader: Reader) -> list[Segment]:
+    offset = reader.number(32, 8, "the ELF header")
+    size, count = reader.number(54, 2, "the ELF header"), reader.number(56, 2, "the ELF header")
+    if count and size != _SEGMENT.itemsize:
+        raise reader.fail(f"program headers of {size} bytes")
+    rows = reader.table(offset, count, _SEGMENT, "the program header table").tolist()
+    found = [
+        Segment(type=row[0], flags=row[1], offset=row[2], address=row[3], size=row[5])
+        for row in rows
+        if row[0] in (PT_LOAD, PT_DYNAMIC, PT_NOTE, PT_GNU_EH_FRAME, PT_GNU_PROPERTY)
+    ]
+    for one in found:
+        if one.type == PT_LOAD and not reader.holds(one.offset, one.size):
+            raise reader.fail("a segment ends outside the file")
+    return found
+
+
+def _sections(reader: Reader) -> list[Section]:
+    """Return the section headers; none where the table is not there or not whole, as after ``strip`` and worse."""
+    offset, size = reader.number(40, 8, "the ELF header"), reader.number(58, 2, "the ELF header")
+    count, names = reader.number(60, 2, "the ELF header"), reader.number(62, 2, "the ELF header")
+    if not offset or size != _SECTION.itemsize or not reader.holds(offset, size):
+        return []
+    first = reader.table(offset, 1, _SECTION, "the section table")[0]
+    count = count or int(first["size"])
+    names = int(first["link"]) if names == 0xFFFF else names
+    if not 0 < count <= _MOST_SECTIONS or not reader.holds(offset, count * size):
+        return []
+    rows = reader.table(offset, count, _SECTION, "the section table").tolist()
+    strings = rows[names][4] if names < count else len(reader)
+    return [
+        Section(
+            name=reader.text(strings + row[0]) if row[2] & 2 or row[1] in (2, 11) else "",
+            type=row[1],
+            flags=row[2],
+            address=row[3],
+            offset=row[4],
+            size=row[5],
+            link=row[6],
+        )
+        for row in rows
+    ]
+
+
+def _code(reader: Reader, segments: list[Segment], sections: list[Section]) -> list[CodeRange]:
+    executable = [one for one in segments if one.type == PT_LOAD and one.flags & 1 and one.size]
+    from_segments = [
+        CodeRange(name="an executable segment", offset=one.offset, size=one.size, address=one.address)
+        for one in executable
+    ]
+    from_sections = [
+        CodeRange(name=one.name or "an executable section", offset=one.offset, size=one.size, address=one.address)
+        for one in sections
+        if one.flags & _SHF_EXECINSTR and one.type != _SHT_NOBITS and one.size
+    ]
+    holders = [next((held for held in executable if _within(one, held)), None) for one in from_sections]
+    agree = None not in holders and all(one in holders for one in executable)
+    if not executable and reader.number(16, 2, "the ELF header") == 1:
+        return from_sections  # an object file, which has no segments
+    return from_sections if agree else from_segments
+
+
+def _within(one: CodeRange, held: Segment) -> bool:
+    shift = one.address - held.address
+    return one.offset - held.offset == shift and shift >= 0 and shift + one.size <= held.size
+
+
+def offset_of(segments: list[Segment], address: int) -> int | None:
+    """Return where in the file an address lies, or None."""
+    for one in segments:
+        if one.type == PT_LOAD and one.address <= address < one.address + one.size:
+            return address - one.address + one.offset
+    return None
+
+
+def _dynamic(reader: Reader, segments: list[Segment]) -> npt.NDArray[np.void]:
+    segment = next((one for one in segments if one.type == PT_DYNAMIC), None)
+    if segment is None:
+        return np.zeros(0, _DYNAMIC)
+    table = reader.table(segment.offset, segment.size // 16, _DYNAMIC, "the dynamic section")
+    ends = np.flatnonzero(table["tag"] == 0)
+    return table[: int(ends[0])] if len(ends) else table
+
+
+def _value(dynamic: npt.NDArray[np.void], tag: int) -> int:
+    found = dynamic["value"][dynamic["tag"] == tag]
+    return int(found[0]) if len(found) else 0
+
+
+def _needed(reader: Reader, segments: list[Segment], dynamic: npt.NDArray[np.void]) -> tuple[str, ...]:
+    strings = offset_of(segments, _value(dynamic, DT_STRTAB))
+    if strings is None:
+        return ()
+    end = min(len(reader), strings + _value(dynamic, DT_STRSZ))
+    offsets = dynamic["value"][dynamic["tag"] == DT_NEEDED][:_MOST_NEEDED]
+    return tuple(name for offset in offsets if (name := reader.text(strings + int(offset), end)))
+
+
+def _entries(
+    reader: Reader, arch: str, segments: list[Segment], dynamic: npt.NDArray[np.void], symbols: Symbols
+) -> tuple[Entry, ...]:
+    found = [Entry(name=name, address=address) for name, address in symbols.module_inits()]
+    if (start := reader.number(24, 8, "the ELF header")) != 0:
+        found.append(Entry(name="the entry point", address=start))
+    if (init := _value(dynamic, DT_INIT)) != 0:
+        found.append(Entry(name=".init", address=init))
+    array, size = _value(dynamic, DT_INIT_ARRAY), _value(dynamic, DT_INIT_ARRAYSZ)
+    targets = set()
+    offset = offset_of(segments, array)
+    if offset is not None and reader.holds(offset, size):
+        count = min(size // 8, _MOST_INITIALISERS)
+        targets |= set(reader.table(offset, count, np.dtype([("at", "<u8")]), ".init_array")["at"].tolist())
+    relocations, length = offset_of(segments, _value(dynamic, DT_RELA)), _value(dynamic, DT_RELASZ)
+    if relocations is not None and reader.holds(relocations, length):
+        rows = reader.table(relocations, length // 24, _RELOCATION, "the relocations")
+        inside = (rows["offset"] >= array) & (rows["offset"] - array < size)
+        relative = rows["info"] & np.uint64(0xFFFFFFFF) == _RELATIVE[arch]
+        targets |= set(rows["addend"][inside & relative][:_MOST_INITIALISERS].tolist())
+    found += [Entry(name=".init_array", address=one) for one in sorted(targets) if 0 < one < 1 << 62]
+    return tuple(found)
+
+
+def _isa_needed(reader: Reader, segments: list[Segment]) -> str | None:
+    """Return the level that the note demands: x86-64 psABI, "Program Property", GNU_PROPERTY_X86_ISA_1_NEEDED."""
+    for one in segments:
+        if one.type not in (PT_NOTE, PT_GNU_PROPERTY) or not reader.holds(one.offset, one.size):
+            continue
+        notes = reader.data[one.offset : one.offset + min(one.size, 1 << 16)].tobytes()
+        position = 0
+        while position + 12 <= len(notes):
+            words = (notes[position + k : position + k + 4] for k in (0, 4, 8))
+            name_size, size, kind = (int.from_bytes(word, "little") for word in words)
+            body = position + 12 + (name_size + 3 & ~3)
+            if kind == 5 and notes[position + 12 : position + 16] == b"GNU\0":
+                level = _level_of(notes[body : body + size])
+                if level is not None:
+                    return level
+            position = body + (size + 7 & ~7)
+    return None
+
+
+def _level_of(properties: bytes) -> str | None:
+    position = 0
+    while position + 8 <= len(properties):
+        kind = int.from_bytes(properties[position : position + 4], "little")
+        size = int.from_bytes(properties[position + 4 : position + 8], "little")
+        if kind == 0xC0008002 and size == 4:
+            bits = int.from_bytes(properties[position + 8 : position + 12], "little") & 0xF
+            return f"x86_64_v{bits.bit_length()}" if bits else None
+        position += 8 + (size + 7 & ~7)
+    return None

@@ -1,0 +1,5 @@
+"""x86-64: lengths and ISA classes of instructions, by tables generated from instruction metadata."""
+
+from .scanning import Descent, descend, histogram, instruction_at, instruction_mask, scan
+
+__all__ = ["Descent", "descend", "histogram", "instruction_at", "instruction_mask", "scan"]

@@ -1,0 +1,334 @@
+"""The decoder: a walk over tables, compiled by numba. The only module that imports it.
+
+Length and class of an instruction follow from its prefixes, its opcode and its ModRM byte (Intel SDM volume 2, section
+2.1 "Instruction format for protected mode, real-address mode, and virtual-8086 mode", 2.2 "IA-32e mode", 2.3 "VEX",
+2.7 "EVEX"; AMD APM volume 3, section 1.2.5 "XOP"). Every kernel also runs uncompiled,
+with the same results: so it is fuzzed.
+
+A kernel never reads outside its array: near the end of it, bytes are taken from a copy with padding behind.
+"""
+
+# ruff: noqa: PLR1714, SIM108, SIM114, PLR0913, PLR0917, PLR0915, C901, PLR0912  # numba compiles sets and ternaries
+# slower than branches, inlines no calls across a loop's state, and takes what a kernel needs as arguments
+#
+# Numba's decorators have no types; and an integer here is Python's or numpy's, as numba sees fit.
+# mypy: disable-error-code="untyped-decorator,assignment,return-value,arg-type"
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from .layout import INVALID, LOOK, MAP_COUNT, SLOTS
+from .tables import load_tables
+
+# Compiled into the kernels as constants: a table passed as an argument is counted in and out of every call.
+CELLS, ROWS, FORMS, KINDS, LENGTHS, MASKS = load_tables()
+
+PADDING = 64
+"""How many bytes at the end of the code are read from the padded copy."""
+
+Code = npt.NDArray[np.uint8]
+
+
+@njit(nogil=True, cache=True, inline="always")
+def decode(  # one walk over an instruction's bytes; cut up it costs a third of the speed
+    c: Code, p: int
+) -> int:
+    """Return ``class << 8 | length`` of the instruction at ``c[p]``, or 0 for what is none.
+
+    At least 32 bytes must follow ``p`` in ``c``.
+    """
+    start = p
+    rep = 0
+    operand16 = 0
+    address32 = 0
+    wide = 0
+    prefixed = 0
+    fault = 0
+    b = np.int64(c[p])
+    kind = np.int64(KINDS[b])
+    while (kind == 2 or kind == 3) and p - start < 15:
+        if kind == 3:
+            wide = (b >> 3) & 1
+            prefixed |= 2
+        else:
+            wide = 0
+            prefixed &= 1  # a REX prefix counts only directly before the opcode
+            if b == 0x66:
+                operand16 = 1
+                prefixed |= 1
+            elif b == 0xF2:
+                rep = 3
+                prefixed |= 1
+            elif b == 0xF3:
+                rep = 2
+                prefixed |= 1
+            elif b == 0xF0:
+                prefixed |= 1
+            elif b == 0x67:
+                address32 = 1
+        p += 1
+        b = np.int64(c[p])
+        kind = np.int64(KINDS[b])
+    encoding = 0
+    table = 0
+    length = 0
+    pp = rep or operand16
+    op = b
+    if kind == 1:
+        p += 1
+    elif kind == 4:
+        op = np.int64(c[p + 1])
+        table = 1
+        p += 2
+        if op == 0x38 or op == 0x3A:
+            table = 2 if op == 0x38 else 3
+            op = np.int64(c[p])
+            p += 1
+    elif kind == 8 and (np.int64(c[p + 1]) & 0x1F) < 8:
+        p += 1  # POP: an XOP prefix names a map from 8 on there
+    elif kind >= 5:
+        fault = prefixed
+        x = np.int64(c[p + 1])
+        if kind == 5:
+            encoding = 1
+            table = 1
+            pp = x & 3
+            length = (x >> 2) & 1
+            op = np.int64(c[p + 2])
+            p += 3
+        else:
+            y = np.int64(c[p + 2])
+            pp = y & 3
+            wide = y >> 7
+            if kind == 7:
+                z = np.int64(c[p + 3])
+                fault |= (x & 8) | (y & 4 ^ 4)
+                encoding = 2
+                table = x & 7
+                length = (z >> 5) & 3
+                op = np.int64(c[p + 4])
+                p += 5
+                if z & 0x10 and c[p] >= 0xC0:
+                    length = 2  # rounding control stands in its place: the operation is of full length
+                elif length == 3:
+                    fault = 1
+                    length = 2
+            else:
+                encoding = 1 if kind == 6 else 3
+                table = x & 0x1F
+                length = (y >> 2) & 1
+                op = np.int64(c[p + 3])
+                p += 4
+                if table > 10 or (kind == 6 and (table < 1 or table > 3)):
+                    fault = 1
+                    table = 0
+    else:
+        fault = 1  # more prefixes than an instruction can have
+    form = (encoding * MAP_COUNT + table) * 256 + op
+    told = np.int64(FORMS[form])
+    slot = 8
+    m = 0
+    if told & 1:
+        m = np.int64(c[p])
+        if form >= 0x120 and form <= 0x123:
+            m |= 0xC0  # MOV to and from control registers: whatever ModRM.mod says, the operand is a register
+        more = np.int64(LENGTHS[m])
+        if more & 0x80:
+            more &= 0x7F
+            if (np.int64(c[p + 1]) & 7) == 5:
+                more += 4
+        p += more
+        slot = 8 + (m & 0x3F) if m >= 0xC0 else (m >> 3) & 7
+    found = told >> 8
+    if found == LOOK:
+        found = np.int64(ROWS[np.int64(CELLS[((form * 4 + pp) * 3 + length) * 2 + wide]) * SLOTS + slot])
+    imm = told >> 1 & 15
+    if imm:
+        size_z = 2 if operand16 and not wide else 4
+        if imm == 1:
+            p += 1
+        elif imm == 5:
+            p += 4
+        elif imm == 6:
+            p += size_z
+        elif imm == 9 or imm == 10:
+            if (m & 0x38) < 0x10:
+                p += 1 if imm == 9 else size_z
+        elif imm == 7:
+            p += 8 if wide else size_z
+        elif imm == 2 or imm == 3:
+            p += imm
+        elif imm == 8:
+            p += 4 if address32 else 8
+        elif pp == 1 or pp == 3:
+            p += 2
+    if found == INVALID or p - start > 15:
+        fault = 1
+    return 0 if fault else found << 8 | (p - start)
+
+
+@njit(nogil=True, cache=True)
+def histogram(c: Code, p: int, end: int, tail: Code, counts: Any) -> int:
+    """Count the classes of the instructions from ``p`` to ``end``; return the faults.
+
+    After what is no instruction it goes on with the next byte.
+    """
+    faults = 0
+    safe = len(c) - 32
+    shift = len(c) - PADDING
+    while p < end:
+        if p < safe:
+            found = decode(c, p)
+        else:
+            found = decode(tail, p - shift)
+        size = found & 0xFF
+        if size == 0 or p + size > end:
+            faults += 1
+            p += 1
+        else:
+            counts[found >> 8] += 1
+            p += size
+    return faults
+
+
+@njit(nogil=True, cache=True)
+def scan_functions(
+    c: Code, tail: Code, starts: Any, ends: Any, out_masks: Any, out_faults: Any, out_vectors: Any, counts: Any,
+    first: Any, vector: int
+) -> None:  # fmt: skip
+    """Decode functions from ``starts`` to ``ends`` (offsets) and note what each tells.
+
+    ``counts`` are by class; ``first`` holds, by class, the offset of the first instruction of a reliable function.
+    """
+    safe = len(c) - 32
+    shift = len(c) - PADDING
+    seen = np.zeros(256, np.int64)
+    seen_in = np.zeros(256, np.int64)
+    for i in range(len(starts)):
+        p = np.int64(starts[i])
+        end = np.int64(ends[i])
+        total = np.uint64(0)
+        faults = 0
+        vectors = 0
+        while p < end:
+            if p < safe:
+                found = decode(c, p)
+            else:
+                found = decode(tail, p - shift)
+            size = found & 0xFF
+            if size == 0 or p + size > end:
+                faults += 1
+                p += 1
+                continue
+            k = found >> 8
+            if k:
+                counts[k] += 1
+                mask = MASKS[k]
+                total |= mask
+                if mask & np.uint64(vector):
+                    vectors += 1
+                if first[k] < 0 and seen_in[k] != i + 1:
+                    seen_in[k] = i + 1
+                    seen[k] = p
+            else:
+                counts[0] += 1
+            p += size
+        out_masks[i] = total
+        out_faults[i] = faults
+        out_vectors[i] = vectors
+        if faults == 0 and total:
+            for k in range(256):
+                if first[k] < 0 and seen_in[k] == i + 1:
+                    first[k] = seen[k]
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _relative(d: Code, at: int) -> int:
+    """Return the signed 32-bit number at ``d[at]``."""
+    number = np.int64(d[at]) | np.int64(d[at + 1]) << 8 | np.int64(d[at + 2]) << 16 | np.int64(d[at + 3]) << 24
+    return number - (1 << 32 if number >= 1 << 31 else 0)
+
+
+@njit(nogil=True, cache=True)
+def descend(  # one loop over a worklist, one branch per way an instruction can go on
+    c: Code, tail: Code, work: Any, todo: int, range_starts: Any, range_ends: Any, range_shifts: Any, visited: Any,
+    visited_base: Any, first: Any, hits: Any, hit_classes: Any, interest: int, limit: int
+) -> tuple[int, int]:  # fmt: skip
+    """Follow direct jumps and calls from the ``todo`` offsets in ``work``; return how many instructions were met.
+
+    Those that have a bit of ``interest`` are noted in ``hits``, with their class, as far as there is room; how many is
+    the second number returned.
+
+    ``range_shifts`` are address minus offset of each range, ``visited`` is a bit per byte of all ranges together.
+    Branches go from range to range by address. What does not fit into ``work`` is left.
+    """
+    safe = len(c) - 32
+    shift = len(c) - PADDING
+    met = 0
+    noted = 0
+    while todo > 0 and met < limit:
+        todo -= 1
+        p = np.int64(work[todo])
+        r = -1
+        for i in range(len(range_starts)):
+            if range_starts[i] <= p < range_ends[i]:
+                r = i
+        if r < 0:
+            continue
+        while p < range_ends[r] and met < limit:
+            v = np.int64(visited_base[r]) + p - np.int64(range_starts[r])
+            if visited[v >> 3] >> (v & 7) & 1:
+                break
+            visited[v >> 3] |= np.uint8(1 << (v & 7))
+            at = p if p < safe else p - shift
+            d = c if p < safe else tail
+            found = decode(d, at)
+            size = found & 0xFF
+            if size == 0 or p + size > range_ends[r]:
+                break
+            met += 1
+            k = found >> 8
+            if k and first[k] < 0:
+                first[k] = p
+            if k and noted < len(hits) and MASKS[k] & np.uint64(interest):
+                hits[noted] = p
+                hit_classes[noted] = k
+                noted += 1
+            # where the opcode stands: behind the legacy prefixes and REX
+            o = at
+            while KINDS[d[o]] == 2 or KINDS[d[o]] == 3:
+                o += 1
+            b = np.int64(d[o])
+            target = -1
+            ends_here = False
+            if b == 0xE8 or b == 0xE9:
+                delta = _relative(d, o + 1)
+                target = p + size + delta
+                ends_here = b == 0xE9
+            elif b == 0xEB or 0x70 <= b < 0x80 or 0xE0 <= b < 0xE4:
+                delta = np.int64(d[o + 1])
+                target = p + size + delta - (256 if delta >= 128 else 0)
+                ends_here = b == 0xEB
+            elif b == 0x0F and 0x80 <= d[o + 1] < 0x90:
+                delta = _relative(d, o + 2)
+                target = p + size + delta
+            elif b == 0xC3 or b == 0xC2 or b == 0xF4 or b == 0xCC or (b == 0x0F and d[o + 1] == 0x0B):
+                ends_here = True
+            elif b == 0xFF and (d[o + 1] >> 3 & 7 == 4 or d[o + 1] >> 3 & 7 == 5):
+                ends_here = True
+            if target >= 0 or target < -1:
+                address = target + np.int64(range_shifts[r])
+                for i in range(len(range_starts)):
+                    offset = address - np.int64(range_shifts[i])
+                    if range_starts[i] <= offset < range_ends[i] and todo < len(work):
+                        work[todo] = offset
+                        todo += 1
+                        break
+            if ends_here:
+                break
+            p += size
+    return met, noted
