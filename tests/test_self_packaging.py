@@ -54,7 +54,7 @@ def _tree() -> set[str]:
         path.relative_to(ROOT / folder).as_posix()
         for folder, package in PACKAGES.items()
         for path in (ROOT / folder / package).rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
+        if path.is_file() and path.parent.name != "__pycache__"
     }
 
 

@@ -37,13 +37,25 @@ class Refusal:
 def needs_features(filename: str, missing: frozenset[str], evidence: tuple[str, ...] = ()) -> Refusal:
     """Refuse a wheel because the CPU lacks features that it needs."""
     names = tuple(sorted(missing))
-    proof = f" ({evidence[0]})" if evidence else ""
+    told = telling_evidence(evidence, missing)
+    proof = f" ({told})" if told else ""
     return Refusal(
         code=NEEDS_FEATURES,
         filename=filename,
         sentence=f"needs {', '.join(names)}, which this CPU does not have{proof}",
         missing=names,
     )
+
+
+def telling_evidence(evidence: tuple[str, ...], missing: frozenset[str]) -> str | None:
+    """Return the sentence that tells why one of these features is needed, else the first; None for no sentences.
+
+    :param evidence: as :attr:`cpufit_resolver.need.Need.evidence`: ``needs avx2 bmi2: library, what was seen``
+    """
+    for sentence in evidence:
+        if missing & frozenset(sentence.partition(":")[0].split()):
+            return sentence
+    return evidence[0] if evidence else None
 
 
 def not_inspected(filename: str) -> Refusal:

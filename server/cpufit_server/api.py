@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
@@ -12,6 +13,7 @@ from packaging.utils import canonicalize_name
 from starlette.responses import JSONResponse, Response
 
 from cpufit_wheelhouse.catalog import ProjectSnapshot, StoredFile
+from cpufit_wheelhouse.inspection.verdict import Verdict
 from cpufit_wheelhouse.releases import releases_of
 
 from .errors import NotFound
@@ -26,11 +28,15 @@ def project(request: Request, name: str) -> Response:
     snapshot = services_of(request).home.catalog.snapshot(canonicalize_name(name))
     if snapshot is None:
         raise NotFound(f"there is no project {name[:80]} on this server", code="no-such-project")
-    return JSONResponse(project_as_json(snapshot), headers={"Cache-Control": "private, no-cache"})
+    verdicts = services_of(request).home.catalog.inspections.verdicts(snapshot.project.id)
+    return JSONResponse(project_as_json(snapshot, verdicts), headers={"Cache-Control": "private, no-cache"})
 
 
-def project_as_json(snapshot: ProjectSnapshot) -> dict[str, object]:
-    """Return the JSON form of a project, releases newest first."""
+def project_as_json(snapshot: ProjectSnapshot, verdicts: Mapping[str, Verdict]) -> dict[str, object]:
+    """Return the JSON form of a project, releases newest first.
+
+    :param verdicts: what inspections found, by the files' SHA-256
+    """
     project = snapshot.project
     return {
         "name": project.name,
@@ -45,7 +51,7 @@ def project_as_json(snapshot: ProjectSnapshot) -> dict[str, object]:
             {
                 "version": release.version,
                 "files": [
-                    _file_as_json(file)
+                    _file_as_json(file, verdicts.get(file.sha256))
                     for file in sorted((*release.wheels, *release.sdists), key=lambda file: (file.filename, file.id))
                 ],
             }
@@ -54,7 +60,7 @@ def project_as_json(snapshot: ProjectSnapshot) -> dict[str, object]:
     }
 
 
-def _file_as_json(file: StoredFile) -> dict[str, object]:
+def _file_as_json(file: StoredFile, verdict: Verdict | None) -> dict[str, object]:
     # A source distribution has no machine code of its own to judge.
     known = file.need is not None or file.kind == "sdist"
     return {
@@ -70,6 +76,7 @@ def _file_as_json(file: StoredFile) -> dict[str, object]:
         "need": None if file.need is None else file.need.as_dict(),
         "need_source": file.need_source,
         "evidence": [] if file.need is None else list(file.need.evidence),
+        "inspection": None if verdict is None else verdict.as_dict(),
         "ordinary": file.ordinary,
         "uploaded_at": file.uploaded_at.isoformat(),
         "provenance": dict(file.provenance),

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from cpufit_wheelhouse.home import open_home
+from cpufit_wheelhouse.holding import Holding
 
-from . import api, files, health, simple, upload
+from . import api, files, health, held, simple, upload
 from .pages import Pages
 from .problems import install_problem_handlers
 from .selectors import Selectors
 from .services import Services
 from .settings import Settings
+from .store import open_store
 from .upstream import Upstream, UpstreamIndex, upstream_index
 
-ROUTERS = (simple.router, files.router, upload.router, api.router, health.router)
+ROUTERS = (simple.router, files.router, upload.router, api.router, held.router, health.router)
 """Everything that is served."""
 
 
@@ -48,9 +49,15 @@ def create_app(settings: Settings) -> FastAPI:
 async def _lifespan(
     app: FastAPI, *, settings: Settings, base_url: str, upstream: UpstreamIndex | None
 ) -> AsyncIterator[None]:
-    home = await run_in_threadpool(partial(open_home, settings.home, limits=settings.archive_limits))
+    kept = ExitStack()
+    opening = open_store(settings, patience=settings.inspection_patience)
+    store = await run_in_threadpool(kept.enter_context, opening)
+    home = store.home
     passing = None if upstream is None else Upstream(upstream, settings)
     try:
+        holding = Holding(home.path, home.catalog, home.blobs, home.ingest)
+        if store.pool is not None:
+            await run_in_threadpool(holding.resume, store.pool.submit)
         app.state.services = Services(
             settings=settings,
             home=home,
@@ -59,11 +66,13 @@ async def _lifespan(
                 Selectors(home, base_url),
                 entries=settings.page_cache_entries,
                 weight=settings.page_cache_bytes,
+                import_only=settings.allow_import_only,
             ),
             upstream=passing,
+            holding=holding,
         )
         yield
     finally:
         if passing is not None:
             await passing.close()
-        await run_in_threadpool(home.close)
+        await run_in_threadpool(kept.close)

@@ -117,8 +117,11 @@ class BoundedCache(Generic[_Kept]):
 class Pages:
     """The pages of the hosted projects; safe for many threads."""
 
-    def __init__(self, home: Home, selectors: Selectors, *, entries: int, weight: int) -> None:
-        """Take the store, and how much may be kept: pages, and bytes."""
+    def __init__(
+        self, home: Home, selectors: Selectors, *, entries: int, weight: int, import_only: bool = False
+    ) -> None:
+        """Take the store, how much may be kept (pages, and bytes), and whether import-only fits are offered."""
+        self._import_only = import_only
         self._home = home
         self._selectors = selectors
         self._rendered = BoundedCache[RenderedPage](entries=entries, weight=weight, weigh=lambda page: page.weight)
@@ -166,7 +169,7 @@ class Pages:
         placeholder = secrets.token_urlsafe(16)
         links = Links(root=root, fresh=placeholder)
         if asker.profile is not None:
-            page = profile_page(snapshot, links, asker.profile)
+            page = profile_page(snapshot, links, asker.profile, import_only=self._import_only)
         else:
             sidecars = sidecars_of(self._home, snapshot) if asker.view is View.VARIANT else ()
             page = plain_page(snapshot, links, self._selectors.of(snapshot), sidecars)

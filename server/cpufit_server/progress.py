@@ -90,6 +90,24 @@ class RichReporter:
             yield lambda count: bars.advance(task, count)
 
 
+class Narrated:
+    """Tells a reporter of an inspection, a line when its first library is done; only of those that take time."""
+
+    def __init__(self, reporter: Reporter, *, at_least: int = 32 * 1024**2) -> None:
+        """Take the bytes of machine code and data below which nothing is told."""
+        self._reporter = reporter
+        self._at_least = at_least
+        self._told = 0.0
+
+    def __call__(self, member: str, done: int, total: int) -> None:
+        """Take a step of the inspection; the protocol of :mod:`cpufit_wheelhouse.inspection.workers`."""
+        now = time.monotonic()
+        if total < self._at_least or (done < total and now - self._told < 2.0):
+            return
+        self._told = now
+        self._reporter.step(f"  inspecting: {megabytes(done)} of {megabytes(total)} read, {member}")
+
+
 def make_reporter(stream: TextIO | None = None) -> Reporter:
     """Return the reporter for a stream; without one, for standard error."""
     target = sys.stderr if stream is None else stream

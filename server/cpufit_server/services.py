@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fastapi import Request
 
+    from cpufit_wheelhouse.holding import Holding
     from cpufit_wheelhouse.home import Home
 
     from .pages import Pages
@@ -23,6 +24,7 @@ class Services:
     home: Home
     pages: Pages
     upstream: Upstream | None
+    holding: Holding
 
 
 def services_of(request: Request) -> Services:

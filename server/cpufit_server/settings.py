@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cpufit_resolver.profile import MAX_TOKEN_LENGTH
 from cpufit_wheelhouse.archive import DEFAULT_LIMITS, ArchiveLimits
+from cpufit_wheelhouse.judgement import BelowVerdict
 
 from .errors import InvalidSetting, MissingPublicUrl
 
@@ -93,6 +94,37 @@ class Settings(BaseSettings):
         default=DEFAULT_LIMITS.max_directory_bytes,
         ge=1,
         description="The largest directory of a zip, which is kept in memory.",
+    )
+    inspect: bool = Field(default=True, description="Whether the machine code of wheels that come in is read.")
+    below_verdict: BelowVerdict = Field(
+        default="refuse",
+        description="What becomes of a declared need or a label below the verdict: 'refuse' it, or 'raise' it.",
+    )
+    allow_import_only: bool = Field(
+        default=False,
+        description="Whether a wheel of which only the import fits is offered where nothing else is.",
+    )
+    inspection_patience: float = Field(
+        default=30.0,
+        ge=0,
+        description="Seconds that an upload waits for its verdict; after that the file is held until it comes.",
+    )
+    inspection_workers: int = Field(default=1, ge=1, description="How many wheels are inspected at the same time.")
+    inspection_threads: int = Field(default=2, ge=1, description="How many threads an inspection decodes with.")
+    inspection_time_limit: float = Field(
+        default=600.0, gt=0, description="Seconds that one inspection may take; then the verdict is undetermined."
+    )
+    inspection_memory_bytes: int = Field(
+        default=8 * 1024**3, ge=1024**3, description="What the process of one inspection may allocate, in bytes."
+    )
+    inspection_max_library_bytes: int = Field(
+        default=4 * 1024**3, ge=1, description="The largest native library read, in bytes."
+    )
+    inspection_max_libraries: int = Field(
+        default=5_000, ge=1, description="The most native libraries of one wheel that are read."
+    )
+    inspection_idle_seconds: float = Field(
+        default=60.0, gt=0, description="Seconds without work after which an inspection's process ends."
     )
     page_cache_entries: int = Field(default=256, ge=1, description="The most rendered pages kept in memory.")
     page_cache_bytes: int = Field(

@@ -26,11 +26,13 @@ from cpufit_wheelhouse.errors import DigestMismatch, MetadataMismatch
 from cpufit_wheelhouse.filename import SdistFilename, WheelFilename, parse_sdist_filename, parse_wheel_filename
 from cpufit_wheelhouse.home import Home
 from cpufit_wheelhouse.ingest import Ingested
+from cpufit_wheelhouse.pooled import InspectionPending
 
 from .auth import grant_of, require
 from .errors import InvalidForm, UploadTooLarge
+from .held import held_as_json
 from .multipart import FILE_FIELD, Form, FormLimits, FormReader
-from .services import services_of
+from .services import Services, services_of
 from .settings import Settings
 
 router = APIRouter()
@@ -51,9 +53,10 @@ _DRAIN = 64 * 1024**2
 _DRAIN_SECONDS = 10.0
 
 _UNKNOWN_HINT = (
-    "not inspected: nobody knows yet which CPU features it needs, so it is in no view; upload it again with the field "
-    "cpufit_needs, or set the project's policy unknown = allow"
+    "nobody knows which CPU features it needs, so it is in no view; upload it again with the field cpufit_needs, or "
+    "set the project's policy unknown = allow"
 )
+_HELD_HINT = "its machine code is still being read; it is in no view until its state at this url is 'accepted'"
 
 
 @router.post("/legacy/")
@@ -68,7 +71,7 @@ async def upload(request: Request) -> Response:
             with services.home.blobs.stage() as staged:
                 form = await _receive(request, body, staged, grant, services.settings)
                 query = request.query_params.get(NEEDS_FIELD)
-                ingested = await run_in_threadpool(ingest_form, services.home, staged, form, query)
+                answer = await run_in_threadpool(_taken, services, staged, form, query)
         except CpufitError:
             # A client that asked first ("Expect: 100-continue") sends nothing after a refusal.
             if "expect" not in request.headers:
@@ -76,7 +79,23 @@ async def upload(request: Request) -> Response:
             raise
     except ClientDisconnect:
         return Response(status_code=400)
-    return JSONResponse(as_answer(ingested))
+    return answer
+
+
+def _taken(services: Services, staged: StagedBlob, form: Form, query: str | None) -> Response:
+    """Put the file in, or hold it where its verdict takes long."""
+    try:
+        return JSONResponse(as_answer(ingest_form(services.home, staged, form, query)))
+    except InspectionPending as pending:
+        held = services.holding.hold(
+            staged,
+            form.filename,
+            pending.job,
+            declared=form.get(NEEDS_FIELD) or query or None,
+            provenance=_provenance(form),
+        )
+    answer = {"status": "held", "verdict": "pending", "hint": _HELD_HINT, **held_as_json(held)}
+    return JSONResponse(answer, status_code=202)
 
 
 async def _receive(
@@ -148,7 +167,7 @@ def ingest_form(home: Home, staged: StagedBlob, form: Form, query_needs: str | N
     if declared and query_needs and declared != query_needs:
         raise InvalidForm("the query and the form declare different needs", where=NEEDS_FIELD)
     expected = form.get("name")
-    provenance = {"source": "upload", "filename": form.filename}
+    provenance = _provenance(form)
     if isinstance(parsed, WheelFilename):
         return home.ingest.wheel(
             staged,
@@ -158,6 +177,10 @@ def ingest_form(home: Home, staged: StagedBlob, form: Form, query_needs: str | N
             expected_project=expected,
         )
     return home.ingest.sdist(staged, form.filename, provenance=provenance, expected_project=expected)
+
+
+def _provenance(form: Form) -> dict[str, object]:
+    return {"source": "upload", "filename": form.filename}
 
 
 def as_answer(ingested: Ingested) -> dict[str, object]:
@@ -173,6 +196,8 @@ def as_answer(ingested: Ingested) -> dict[str, object]:
         "verdict": "unknown" if unknown else "known",
         "need": None if file.need is None else file.need.as_dict(),
     }
+    if ingested.verdict is not None:
+        answer["inspection"] = ingested.verdict.as_dict()
     if unknown:
         answer["hint"] = _UNKNOWN_HINT
     return answer

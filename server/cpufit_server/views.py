@@ -22,7 +22,7 @@ from packaging.version import Version
 
 from cpufit_wheelhouse.errors import InvalidWheelName
 from cpufit_wheelhouse.filename import parse_wheel_filename
-from cpufit_wheelhouse.offers import fitting_wheels, offered_sources, plain_wheels
+from cpufit_wheelhouse.offers import fitting_wheels, imports_only, offered_sources, plain_wheels
 from cpufit_wheelhouse.releases import Release, releases_of
 from cpufit_wheelhouse.simple_page import PageFile, ProjectPage
 
@@ -75,14 +75,21 @@ def plain_page(
     return _page(snapshot.project, page)
 
 
-def profile_page(snapshot: ProjectSnapshot, links: Links, profile: CpuProfile) -> ProjectPage:
-    """Return the profile view for one CPU."""
+def profile_page(
+    snapshot: ProjectSnapshot, links: Links, profile: CpuProfile, *, import_only: bool = False
+) -> ProjectPage:
+    """Return the profile view for one CPU.
+
+    :param import_only: also list, where no other wheel goes, those of which only the import fits
+    """
     project = snapshot.project
     page: list[tuple[str, PageFile]] = []
     for release in releases_of(snapshot.files):
-        chosen = fitting_wheels(release, project, profile)
-        sources = offered_sources(release, project)
-        page.extend((release.version, _entry(file, links)) for file in (*chosen, *sources))
+        page.extend(
+            (release.version, _entry(file, links, import_only=imports_only(file, profile)))
+            for file in fitting_wheels(release, project, profile, import_only=import_only)
+        )
+        page.extend((release.version, _entry(file, links)) for file in offered_sources(release, project))
     return _page(project, page)
 
 
@@ -103,7 +110,10 @@ def _of_variants(filename: str) -> bool:
         return False  # an odd old name, which every installer passes over by itself
 
 
-def _entry(file: StoredFile, links: Links) -> PageFile:
+def _entry(file: StoredFile, links: Links, *, import_only: bool = False) -> PageFile:
+    private: dict[str, object] = {"_cpufit_need": file.need_key} if file.kind == "wheel" else {}
+    if import_only:
+        private["_cpufit_import_only"] = True
     return PageFile(
         filename=file.filename,
         url=links.file(file.sha256, file.filename),
@@ -113,7 +123,7 @@ def _entry(file: StoredFile, links: Links) -> PageFile:
         core_metadata=file.metadata_sha256 if file.kind == "wheel" else None,
         size=file.size,
         upload_time=file.uploaded_at,
-        private={"_cpufit_need": file.need_key} if file.kind == "wheel" else {},
+        private=private,
     )
 
 

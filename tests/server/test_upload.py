@@ -71,7 +71,7 @@ def test_field_and_query_may_not_declare_different_needs(server: Any, make_wheel
 def test_native_code_without_a_need_is_kept_and_said_to_be_unknown(server: Any, make_wheel: Callable[..., Any]) -> None:
     body = server.upload(make_wheel(tags=LINUX, native=True)).json()
     assert (body["verdict"], body["need"]) == ("unknown", None)
-    assert body["hint"].startswith("not inspected")
+    assert body["hint"].startswith("nobody knows which CPU features it needs")
     assert server.names() == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import io
 import tarfile
@@ -54,7 +55,11 @@ def urlsafe(data: bytes) -> str:
 
 def sdist_bytes(name: str = "demo", version: str = "1.0") -> bytes:
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+    # no date in it: the same source distribution has the same bytes
+    with (
+        gzip.GzipFile(fileobj=stream, mode="wb", mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as archive,
+    ):
         data = f"Metadata-Version: 2.2\nName: {name}\nVersion: {version}\n\n".encode()
         member = tarfile.TarInfo(f"{name}-{version}/PKG-INFO")
         member.size = len(data)

@@ -28,6 +28,7 @@ from cpufit_wheelhouse.errors import (
 )
 from cpufit_wheelhouse.home import Home, open_home
 from cpufit_wheelhouse.ingest import Ingested
+from cpufit_wheelhouse.inspection.verdict import Verdict
 from cpufit_wheelhouse.variant import variant_json
 
 
@@ -101,13 +102,18 @@ def test_other_wheels_have_no_labelled_form(
 
 def test_an_inspector_judges_what_nobody_declared(tmp_path: Path) -> None:
     class Reader:
-        def inspect(self, path: Path, info: WheelInfo) -> Need | None:
+        def inspect(self, path: Path, info: WheelInfo) -> Verdict:
             assert path.is_file()
             assert [member.name for member in info.native] == ["demo.so"]
-            return Need.of(dict(parse_need("x86_64_v2", X86).by_arch), source="inspected", evidence=("demo.so",))
+            need = Need.of(dict(parse_need("x86_64_v2", X86).by_arch), source="inspected", evidence=("demo.so",))
+            return Verdict(need=need, confidence="high")
 
     with open_home(tmp_path, inspector=Reader()) as home:
-        assert put(home).file.need_source == "inspected"
+        file = put(home).file
+        assert file.need_source == "inspected"
+        verdict = home.catalog.inspections.verdict(file.sha256)
+        assert verdict is not None
+        assert (verdict.need, verdict.confidence) == (file.need, "high")
         assert [form.label for form in home.catalog.derived("demo")] == ["x86_64_v2"]
 
 
@@ -297,7 +303,7 @@ def test_a_failure_while_labelled_forms_are_made_leaves_nothing(home: Home, monk
     def full(*_arguments: object) -> str:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("cpufit_wheelhouse.ingest.make_labelled", full)
+    monkeypatch.setattr("cpufit_wheelhouse.forms.make_labelled", full)
     with pytest.raises(OSError, match="no space"):
         put(home, declared="x86_64_v3")
     assert state(home) == ([], (), [])

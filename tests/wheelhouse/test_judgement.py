@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from cpufit_resolver.errors import InvalidCpuToken, UnknownCpuFeature
 from cpufit_resolver.need import BASELINE_NEED, Need, parse_need
 from cpufit_wheelhouse.archive import WheelInfo, open_wheel
 from cpufit_wheelhouse.errors import InvalidVariantMetadata, NeedRefused
-from cpufit_wheelhouse.judgement import NoInspector, judge
+from cpufit_wheelhouse.inspection.verdict import Verdict
+from cpufit_wheelhouse.judgement import NoInspector, Override, judge
 from cpufit_wheelhouse.variant import variant_json
 
 Factory = Callable[..., Path]
@@ -23,18 +25,18 @@ X86 = frozenset({"x86_64"})
 class Reader:
     """An inspector that answers one thing and counts how often it is asked."""
 
-    def __init__(self, answer: Need | None) -> None:
-        self.answer = answer
+    def __init__(self, found: Need | None) -> None:
+        self.answer = Verdict(need=found)
         self.asked = 0
 
-    def inspect(self, path: Path, info: WheelInfo) -> Need | None:
+    def inspect(self, path: Path, info: WheelInfo) -> Verdict:
         assert path.name == info.filename.format()
         self.asked += 1
         return self.answer
 
 
 def judged(path: Path, declared: str | None = None, reader: Reader | None = None) -> Need | None:
-    return judge(open_wheel(path, path.name), path, declared, NoInspector() if reader is None else reader)
+    return judge(open_wheel(path, path.name), path, declared, NoInspector() if reader is None else reader).need
 
 
 def test_without_machine_code_a_wheel_is_baseline(wheel_factory: Factory) -> None:
@@ -49,12 +51,68 @@ def test_machine_code_about_which_nobody_said_anything_is_unknown(wheel_factory:
     assert judged(wheel_factory(tags=LINUX, members=ELF)) is None
 
 
-def test_an_inspector_is_asked_where_nobody_said_anything(wheel_factory: Factory) -> None:
+def test_machine_code_tells_where_nobody_said_anything(wheel_factory: Factory) -> None:
     reader = Reader(parse_need("avx2", X86))
     path = wheel_factory(tags=LINUX, members=ELF)
-    assert judged(path, reader=reader) == reader.answer
-    assert judged(path, declared="avx", reader=reader) == parse_need("avx", X86)
+    found = judge(open_wheel(path, path.name), path, None, reader)
+    assert (found.need, found.verdict) == (parse_need("avx2", X86), reader.answer)
+
+
+def test_a_declaration_at_or_above_the_verdict_stands_and_keeps_the_verdicts_proof(wheel_factory: Factory) -> None:
+    path = wheel_factory(tags=LINUX, members=ELF)
+    reader = Reader(
+        Need.uniform("x86_64", parse_need("avx", X86).relevant_features, source="inspected", evidence=["a"])
+    )
+    need = judged(path, declared="avx2,avx", reader=reader)
+    assert need is not None
+    assert (need.key, need.source) == ("x86_64_v1+avx+avx2", "declared")
+    assert need.evidence == ("a", "declared: avx2,avx")
     assert reader.asked == 1
+
+
+@pytest.mark.parametrize("label", [None, "v2"])
+def test_a_word_below_the_verdict_is_refused_with_the_evidence_for_what_it_leaves_out(
+    wheel_factory: Factory, label: str | None
+) -> None:
+    path = wheel_factory(tags=LINUX, members=ELF, label=label, variant_json=OWN_V2)
+    evidence = ["needs popcnt: small/fast.so", "needs avx2: small/fast.so, vpaddd in f (encoding)"]
+    reader = Reader(
+        Need.uniform("x86_64", parse_need("x86_64_v3", X86).relevant_features, source="i", evidence=evidence)
+    )
+    with pytest.raises(NeedRefused) as caught:
+        judged(path, reader=reader)
+    assert caught.value.code == "need-below-verdict"
+    assert "x86_64_v2 is stated" in caught.value.message
+    assert "needs x86_64_v3: needs avx2: small/fast.so, vpaddd in f" in caught.value.message
+
+
+def test_a_word_below_the_verdict_is_raised_where_the_index_wants_that(wheel_factory: Factory) -> None:
+    path = wheel_factory(tags=LINUX, members=ELF)
+    reader = Reader(parse_need("avx2", X86))
+    info = open_wheel(path, path.name)
+    need = judge(info, path, "popcnt", reader, below="raise").need
+    assert need is not None
+    assert need.key == "x86_64_v1+avx2+popcnt"
+
+
+def test_a_declaration_stands_where_the_verdict_is_undetermined(wheel_factory: Factory) -> None:
+    path = wheel_factory(tags=LINUX, members=ELF)
+    assert judged(path, declared="avx", reader=Reader(None)) == parse_need("avx", X86)
+    assert judged(path, reader=Reader(None)) is None
+
+
+def test_an_operators_override_stands_above_the_verdict_and_every_word(wheel_factory: Factory) -> None:
+    path = wheel_factory(tags=LINUX, members=ELF)
+    override = Override(
+        sha256="0" * 64,
+        need=parse_need("popcnt", X86),
+        who="ops",
+        why="guarded in Python",
+        created_at=datetime.now(timezone.utc),
+    )
+    reader = Reader(parse_need("avx2", X86))
+    found = judge(open_wheel(path, path.name), path, "avx", reader, override=override)
+    assert (found.need, found.verdict) == (override.need, reader.answer)
 
 
 @pytest.mark.parametrize("members", [None, ELF])

@@ -4,6 +4,8 @@
 
     catalog.sqlite3    the catalog, unless a database URL puts it elsewhere
     blobs/ staging/    the files (cpufit_wheelhouse.blobs)
+    held/              uploads whose verdict takes longer (cpufit_wheelhouse.holding)
+    inspecting/        links to the wheels under inspection (cpufit_wheelhouse.inspection.workers)
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from .archive import DEFAULT_LIMITS, ArchiveLimits
 from .blobs import BlobStore
 from .catalog import Catalog
 from .ingest import Ingest
-from .judgement import Inspector
+from .judgement import BelowVerdict, Inspector
 
 
 @final
@@ -51,12 +53,15 @@ def open_home(
     database_url: str | None = None,
     inspector: Inspector | None = None,
     limits: ArchiveLimits = DEFAULT_LIMITS,
+    below_verdict: BelowVerdict = "refuse",
 ) -> Home:
     """Open a home, making it where it is missing, and remove what killed processes left in its staging folder.
 
     Several processes may have one home open at once.
 
     :param database_url: where the catalog is, in SQLAlchemy's form; None for a file in the home
+    :param inspector: reads the machine code of wheels that come in; without one their needs stay unknown
+    :param below_verdict: what becomes of a declared need or a label below the verdict
     :raises StoreError: a newer cpufit wrote the catalog
     :raises OSError: the folder cannot be made or written
     """
@@ -66,4 +71,5 @@ def open_home(
     # built, not written: a path may hold characters that mean something in a URL
     own = URL.create("sqlite", database=str(path / "catalog.sqlite3"))
     catalog = Catalog.open(own if database_url is None else database_url)
-    return Home(path=path, catalog=catalog, blobs=blobs, ingest=Ingest(catalog, blobs, inspector, limits))
+    ingest = Ingest(catalog, blobs, inspector, limits, below_verdict=below_verdict)
+    return Home(path=path, catalog=catalog, blobs=blobs, ingest=ingest)

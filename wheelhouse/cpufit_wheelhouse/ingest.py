@@ -14,9 +14,10 @@ staging files that are swept later, or blobs that no row names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from packaging.utils import NormalizedName, canonicalize_name
@@ -25,14 +26,14 @@ from cpufit_resolver.need import BASELINE_NEED, Need
 
 from .archive import DEFAULT_LIMITS, ArchiveLimits, WheelInfo, open_wheel
 from .blobs import BlobStore, StagedBlob
-from .catalog import Catalog, CatalogChanged, NewDerived, NewFile, StoredFile, decide
+from .catalog import Catalog, CatalogChanged, NewFile, StoredFile, decide
 from .errors import MetadataMismatch, StoreError
-from .judgement import Inspector, NoInspector, judge
-from .labelled import make_labelled
+from .forms import Forms, labelled_forms
+from .inspection.verdict import RULES_VERSION, Verdict
+from .judgement import BelowVerdict, Inspector, Judgement, NoInspector, judge
 from .metadata import dependency_signature
 from .rename import rename_wheel
 from .sdist import open_sdist
-from .variant import properties_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,8 @@ class Ingested:
     file: StoredFile
     status: Literal["new", "same", "need-changed"]
     """``same``: it was here already, and nothing changed."""
+    verdict: Verdict | None = None
+    """What its machine code was found to need; None where it was not inspected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,17 @@ class _Offer:
     """None for a source distribution."""
     declared: bool
     turns_variants_on: bool
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """An inspector that knows the answer."""
+
+    verdict: Verdict
+
+    def inspect(self, path: Path, info: WheelInfo) -> Verdict:  # noqa: ARG002  # the port's arguments
+        return self.verdict
 
 
 class Ingest:
@@ -68,12 +82,19 @@ class Ingest:
         blobs: BlobStore,
         inspector: Inspector | None = None,
         limits: ArchiveLimits = DEFAULT_LIMITS,
+        *,
+        below_verdict: BelowVerdict = "refuse",
     ) -> None:
-        """Take the inspector that judges wheels nobody declared a need for; without one they stay unknown."""
+        """Take what is needed.
+
+        :param inspector: reads the machine code of wheels; without one, those nobody declares a need for stay unknown
+        :param below_verdict: whether a declared need or a label below the verdict is refused, or raised to it
+        """
         self._catalog = catalog
         self._blobs = blobs
         self._inspector: Inspector = NoInspector() if inspector is None else inspector
         self._limits = limits
+        self._below: BelowVerdict = below_verdict
 
     def wheel(
         self,
@@ -84,6 +105,7 @@ class Ingest:
         as_project: str | None = None,
         provenance: Mapping[str, object] | None = None,
         expected_project: str | None = None,
+        verdict: Verdict | None = None,
     ) -> Ingested:
         """Put a wheel in.
 
@@ -94,6 +116,8 @@ class Ingest:
         :param as_project: the project that it becomes a variant of, whatever its own name; turns variants on
         :param provenance: where it comes from, kept as it is; a renamed wheel's first name and digest are added
         :param expected_project: the project that the caller was told; the file must be for it
+        :param verdict: what an inspection of these bytes found, where that is known already
+        :raises InspectionPending: the inspector has not ended in the time that it was given; nothing was stored
         :raises WheelError: it is not what it says, by the rule that is broken
         :raises StoreError: it cannot be in this project; nothing was stored
         :raises InvalidCpuToken: the declared need cannot be read
@@ -108,16 +132,17 @@ class Ingest:
                 first = {"name": info.filename.name, "filename": filename, "sha256": staged.digests.sha256}
                 whence["renamed_from"] = first
                 staged, info = self._renamed(kept, staged, info, shown)
-            need = judge(info, staged.path, declared, self._inspector)
+            judgement = self._judged(staged, info, declared, verdict)
             metadata = self._staged(kept, info.metadata_bytes)
             offer = _Offer(
                 project=shown,
-                new=_wheel_facts(staged, info, need, metadata.digests.sha256, whence),
+                new=_wheel_facts(staged, info, judgement.need, metadata.digests.sha256, whence),
                 staged=staged,
                 metadata=metadata,
                 info=info,
                 declared=bool(declared),
                 turns_variants_on=bool(declared) or as_project is not None,
+                verdict=judgement.verdict,
             )
             return self._settle(kept, offer)
 
@@ -171,29 +196,31 @@ class Ingest:
 
     def _settle(self, kept: ExitStack, offer: _Offer) -> Ingested:
         """Decide and write, until nobody else wrote in between; each lost round is another file that got in."""
-        forms: Sequence[tuple[StagedBlob, NewDerived]] | None = None
+        forms: Forms | None = None
         while True:
             snapshot = self._catalog.snapshot(offer.project)
             decision = decide(snapshot, offer.new, declared=offer.declared, variants=offer.turns_variants_on)
             if decision.existing is not None and decision.status == "same":
+                if offer.verdict is not None:
+                    self._catalog.keep_verdict(offer.new.sha256, offer.verdict)
                 if offer.turns_variants_on:
                     self._catalog.set_policy(offer.project, variants=True)
-                return Ingested(file=decision.existing, status="same")
+                return Ingested(file=decision.existing, status="same", verdict=offer.verdict)
             if forms is None:
                 offer.staged.seal()
-                forms = self._labelled_forms(kept, offer)
+                forms = self._forms(kept, offer)
             try:
                 seen = None if snapshot is None else snapshot.project.serial
                 file = self._write(offer, decision.existing, forms, seen)
             except CatalogChanged:
                 continue
-            return Ingested(file=file, status=decision.status)
+            return Ingested(file=file, status=decision.status, verdict=offer.verdict)
 
     def _write(
         self,
         offer: _Offer,
         existing: StoredFile | None,
-        forms: Sequence[tuple[StagedBlob, NewDerived]],
+        forms: Forms,
         seen: int | None,
     ) -> StoredFile:
         derived = [form for _, form in forms]
@@ -209,12 +236,32 @@ class Ingest:
                 derived,
                 seen=seen,
                 variants=offer.turns_variants_on,
+                verdict=offer.verdict,
                 before_commit=move_blobs_in,
             )
         need = BASELINE_NEED if offer.new.need is None else offer.new.need  # decide() changes no need to unknown
         return self._catalog.change_need(
-            existing, need, derived, seen=seen, variants=offer.turns_variants_on, before_commit=move_blobs_in
+            existing,
+            need,
+            derived,
+            seen=seen,
+            variants=offer.turns_variants_on,
+            verdict=offer.verdict,
+            before_commit=move_blobs_in,
         )
+
+    def _judged(self, staged: StagedBlob, info: WheelInfo, declared: str | None, verdict: Verdict | None) -> Judgement:
+        """Judge a wheel, by what is known of its bytes already where the rules are still the same."""
+        sha256 = staged.digests.sha256
+        if verdict is None and info.native:
+            kept = self._catalog.inspections.verdict(sha256)
+            verdict = kept if kept is not None and kept.rules_version == RULES_VERSION else None
+        inspector = self._inspector if verdict is None else _Known(verdict)
+        override = self._catalog.inspections.override(sha256)
+        return judge(info, staged.path, declared, inspector, below=self._below, override=override)
+
+    def _forms(self, kept: ExitStack, offer: _Offer) -> Forms:
+        return [] if offer.info is None else labelled_forms(kept, self._blobs, offer.staged.path, offer.info, offer.new)
 
     def _staged(self, kept: ExitStack, data: bytes) -> StagedBlob:
         staged = kept.enter_context(self._blobs.stage())
@@ -234,35 +281,6 @@ class Ingest:
         filename = rename_wheel(staged.path, info.filename.format(), canonicalize_name(project), renamed)
         renamed.seal()
         return renamed, open_wheel(renamed.path, filename, limits=self._limits)
-
-    def _labelled_forms(self, kept: ExitStack, offer: _Offer) -> list[tuple[StagedBlob, NewDerived]]:
-        """Make the wheel's form for the variant view, one per platform tag: a label never stands on a compressed set.
-
-        An ordinary wheel has none, since that view shows it as it is; nor has one whose need no label covers.
-        """
-        need, info = offer.new.need, offer.info
-        if need is None or info is None or not (offer.new.cpu_specific and offer.new.has_native):
-            return []
-        forms = []
-        for platform in dict.fromkeys(info.filename.platforms):
-            variant = properties_for(need, platform)
-            if variant is None:
-                continue
-            staged = kept.enter_context(self._blobs.stage())
-            filename = make_labelled(offer.staged.path, info, variant.label, variant.properties, platform, staged)
-            staged.seal()
-            form = NewDerived(
-                version=offer.new.version,
-                kind="labelled",
-                filename=filename,
-                sha256=staged.digests.sha256,
-                size=staged.size,
-                label=variant.label,
-                properties=variant.properties,
-                metadata_sha256=offer.new.metadata_sha256,
-            )
-            forms.append((staged, form))
-        return forms
 
 
 def _check_project(name: NormalizedName, expected: str | None) -> None:

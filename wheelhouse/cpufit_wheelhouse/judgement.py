@@ -1,50 +1,105 @@
-"""The judgement: what a wheel needs, from whichever source tells it; and the port for reading machine code.
+"""The judgement: what a wheel needs, of everything that tells it; and the port for reading machine code.
 
-In this order: what the uploader declares, the wheel's own ``variant.json``, the absence of machine code, an inspector.
+A wheel without machine code needs what somebody says of it, else nothing. One with machine code is inspected; what the
+uploader declares and the wheel's own ``variant.json`` states may ask for more than the verdict, never for less: an
+installer would believe it. Only an operator's recorded :class:`Override` goes below a verdict.
+
 A wheel about which none of them knows is *unknown*, which is ``None``: it is in no view unless policy lets it in.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
-from cpufit_resolver.need import BASELINE_NEED, Need, parse_need
+from cpufit_resolver.features import architecture
+from cpufit_resolver.need import BASELINE_NEED, ArchNeed, Need, parse_need
+from cpufit_resolver.refusals import telling_evidence
 
 from .archive import WheelInfo
 from .errors import NeedRefused
+from .inspection.verdict import Verdict
 from .variant import need_from_variant_json
+
+BelowVerdict = Literal["refuse", "raise"]
+"""What becomes of a declared need or a label that is below the verdict."""
 
 
 class Inspector(Protocol):
     """Reads the machine code of a wheel's native members. Here a real inspection is plugged in."""
 
-    def inspect(self, path: Path, info: WheelInfo) -> Need | None:
-        """Return what the machine code needs, per architecture; None if it cannot be told.
+    def inspect(self, path: Path, info: WheelInfo) -> Verdict | None:
+        """Return the verdict on a wheel that has native members; None where it is not inspected at all.
 
-        Called once for a wheel that has native members and about which nobody said anything.
+        :raises InspectionPending: it takes longer than the caller wants to wait
         """
 
 
 class NoInspector:
     """Reads nothing: every wheel with machine code and without a declared need stays unknown."""
 
-    def inspect(self, path: Path, info: WheelInfo) -> Need | None:  # noqa: ARG002  # the port's arguments
+    def inspect(self, path: Path, info: WheelInfo) -> Verdict | None:  # noqa: ARG002  # the port's arguments
         """Return None: not inspected."""
         return None
 
 
-def judge(info: WheelInfo, path: Path, declared: str | None, inspector: Inspector) -> Need | None:
-    """Return the need of a wheel, or None while it is unknown.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """An operator's word that stands above everything else: who said it, when and why."""
 
-    A declaration may raise what the wheel's own ``variant.json`` states, never lower it. A declaration for a wheel
-    without machine code is honoured: it is somebody's word.
+    sha256: str
+    """Of the wheel, as it is stored."""
+    need: Need
+    who: str
+    why: str
+    created_at: datetime
+    """Aware, UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What a wheel needs, and the verdict on its machine code."""
+
+    need: Need | None
+    """None while unknown."""
+    verdict: Verdict | None = None
+    """None where nothing was inspected."""
+
+
+def judge(
+    info: WheelInfo,
+    path: Path,
+    declared: str | None,
+    inspector: Inspector,
+    *,
+    below: BelowVerdict = "refuse",
+    override: Override | None = None,
+) -> Judgement:
+    """Return what a wheel needs.
 
     :param path: the wheel that ``info`` was read from
     :param declared: the need as the uploader wrote it (:func:`cpufit_resolver.need.parse_need`)
+    :param below: whether a word that is below the verdict is refused, or raised to it
+    :param override: an operator's word on these bytes
     :raises InvalidCpuToken: the declaration cannot be read
     :raises InvalidVariantMetadata: the wheel's ``variant.json`` breaks a rule, or cannot be judged
-    :raises NeedRefused: the declaration is below ``variant.json``, or says nothing of one of the architectures
+    :raises NeedRefused: a word is below another one or below the verdict, or says nothing of one of the architectures
+    """
+    stated = stated_need(info, declared)
+    verdict = inspector.inspect(path, info) if info.native else None
+    if override is not None:
+        return Judgement(need=override.need, verdict=verdict)
+    if not info.native:
+        return Judgement(need=BASELINE_NEED if stated is None else stated)
+    return Judgement(need=settled(stated, verdict, below=below), verdict=verdict)
+
+
+def stated_need(info: WheelInfo, declared: str | None) -> Need | None:
+    """Return what is said of a wheel, by its uploader and by itself; None where nothing is.
+
+    Raises as :func:`judge` does.
     """
     architectures = info.filename.architectures()
     own = None
@@ -54,14 +109,64 @@ def judge(info: WheelInfo, path: Path, declared: str | None, inspector: Inspecto
     if declared:
         stated = parse_need(declared, architectures)
         if own is not None and own != stated:
-            stated = _raised(stated, own)
+            stated = _raised_by_declaration(stated, own)
     if stated is not None:
         _check_complete(stated, info, architectures)
-        return stated
-    return inspector.inspect(path, info) if info.native else BASELINE_NEED
+    return stated
 
 
-def _raised(declared: Need, own: Need) -> Need:
+def settled(stated: Need | None, verdict: Verdict | None, *, below: BelowVerdict = "refuse") -> Need | None:
+    """Return the need of a wheel with machine code, of what is said and what was found.
+
+    :raises NeedRefused: what is said is below the verdict, and is to be refused then
+    """
+    found = None if verdict is None else verdict.need
+    if stated is None or found is None:
+        return found if stated is None else stated
+    if asks_for(stated, found):
+        # what was found in the machine code is the better proof
+        return replace(stated, evidence=(*found.evidence, *stated.evidence))
+    if below == "refuse":
+        raise NeedRefused(
+            f"the need {stated.key} is stated, and the machine code needs {found.key}: {_first_reason(stated, found)}",
+            code="need-below-verdict",
+            hint="declare at least what the machine code needs, or nothing; an operator may record an override",
+        )
+    return _union(stated, found)
+
+
+def asks_for(need: Need, least: Need) -> bool:
+    """Tell whether a need asks for everything that another one asks for, in import and in use."""
+    return all(
+        part.at_import <= _part(need, arch).at_import and part.features <= _part(need, arch).features
+        for arch, part in least.by_arch
+    )
+
+
+def _part(need: Need, arch: str) -> ArchNeed:
+    floor = architecture(arch).floor
+    return need.on(arch) or ArchNeed(at_import=floor, at_use=floor)
+
+
+def _union(one: Need, other: Need) -> Need:
+    archs = {arch for arch, _ in (*one.by_arch, *other.by_arch)}
+    parts = {
+        arch: ArchNeed(
+            at_import=_part(one, arch).at_import | _part(other, arch).at_import,
+            at_use=_part(one, arch).features | _part(other, arch).features,
+        )
+        for arch in archs
+    }
+    return Need.of(parts, source=one.source, evidence=(*other.evidence, *one.evidence))
+
+
+def _first_reason(stated: Need, found: Need) -> str:
+    """Return the evidence for the first feature that is not stated."""
+    lacking = frozenset().union(*(part.features - _part(stated, arch).features for arch, part in found.by_arch))
+    return telling_evidence(found.evidence, lacking) or ", ".join(sorted(lacking))
+
+
+def _raised_by_declaration(declared: Need, own: Need) -> Need:
     for arch, part in own.by_arch:
         over = declared.on(arch)
         if over is None or not (part.at_import <= over.at_import and part.features <= over.features):

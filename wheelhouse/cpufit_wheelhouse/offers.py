@@ -38,32 +38,45 @@ def wants_selector(release: Release, project: Project) -> bool:
     return not all(covers(ordinary, file.tags) for file in release.cpu_specific)
 
 
-def fitting_wheels(release: Release, project: Project, profile: CpuProfile) -> tuple[StoredFile, ...]:
+def fitting_wheels(
+    release: Release, project: Project, profile: CpuProfile, *, import_only: bool = False
+) -> tuple[StoredFile, ...]:
     """Return the wheels of a release that one CPU gets to see.
 
     Installers choose by tags alone, so the choice by CPU is made here: the more demanding of two wheels of one name,
     and no wheel for which a more demanding one goes wherever it does.
+
+    :param import_only: also give, where no other goes, wheels that can be imported and of which some operations die
     """
-    fitting = [
-        file
-        for file in release.wheels
-        if (
-            project.unknown == "allow"
-            if file.need is None
-            else not missing_features(file.need, profile, file.platforms)
-        )
-    ]
-    named = _one_per_name(fitting, lambda file: (_rank(file.need, profile.arch), file.need_key))
+
+    def rank(file: StoredFile) -> tuple[bool, tuple[int, int]]:
+        return not imports_only(file, profile), _rank(file.need, profile.arch)
+
+    fitting = [file for file in release.wheels if _fits(file, project, profile, import_only=import_only)]
+    named = _one_per_name(fitting, lambda file: (rank(file), file.need_key))
     return tuple(
         file
         for file in named
         if not any(
-            _rank(other.need, profile.arch) > _rank(file.need, profile.arch)
+            rank(other) > rank(file)
             and other.requires_python in (None, file.requires_python)
             and covers(other.tags, file.tags)
             for other in named
         )
     )
+
+
+def imports_only(file: StoredFile, profile: CpuProfile) -> bool:
+    """Tell whether a wheel can be imported on a CPU, and not all of it be used."""
+    if file.need is None or not missing_features(file.need, profile, file.platforms):
+        return False
+    return not missing_features(file.need, profile, file.platforms, import_only=True)
+
+
+def _fits(file: StoredFile, project: Project, profile: CpuProfile, *, import_only: bool) -> bool:
+    if file.need is None:
+        return project.unknown == "allow"
+    return not missing_features(file.need, profile, file.platforms, import_only=import_only)
 
 
 def offered_sources(release: Release, project: Project) -> tuple[StoredFile, ...]:

@@ -50,6 +50,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--cpu", metavar="TOKEN", help="ask for another CPU, for example x86_64_v2+avx")
     parser.add_argument("--all", action="store_true", help="also list wheels for other platforms and Pythons")
+    parser.add_argument(
+        "--import-only",
+        action="store_true",
+        default=os.environ.get("CPUFIT_ALLOW_IMPORT_ONLY") in ("1", "true", "yes"),
+        help="where nothing fits, take a wheel that can be imported though some of its operations die "
+        "(also: CPUFIT_ALLOW_IMPORT_ONLY=1)",
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON (schema: cpu-check.schema.json)")
     form.add_argument("--token", action="store_true", help="print the CPU token alone")
@@ -143,7 +150,7 @@ def _run_project(arguments: argparse.Namespace, cpu: DetectedCpu) -> int:
     address = _address(arguments.index)
     name = _project_name(arguments.project)
     project = fetch_project(address, name, os.environ)
-    releases = _judge(project, cpu.profile, everything=arguments.all)
+    releases = _judge(project, cpu.profile, everything=arguments.all, import_only=arguments.import_only)
     newest = newest_fit(releases)
     warnings = _warnings(cpu, address)
     if arguments.json:
@@ -186,7 +193,9 @@ def _index_option(address: IndexAddress) -> str:
     return f" --index-url {address.shown}/simple/"
 
 
-def _judge(project: IndexProject, profile: CpuProfile, *, everything: bool) -> tuple[JudgedRelease, ...]:
+def _judge(
+    project: IndexProject, profile: CpuProfile, *, everything: bool, import_only: bool
+) -> tuple[JudgedRelease, ...]:
     import platform  # noqa: PLC0415  # this mode alone needs it
 
     from packaging.tags import sys_tags  # noqa: PLC0415  # as above
@@ -196,7 +205,9 @@ def _judge(project: IndexProject, profile: CpuProfile, *, everything: bool) -> t
     tags = [str(tag) for tag in sys_tags()]
     if detect().profile.arch != profile.arch:
         tags = foreign_tags(tags, (file for _, files in project.releases for file in files), profile.arch)
-    return judge_project(project, profile, tags, platform.python_version(), everything=everything)
+    return judge_project(
+        project, profile, tags, platform.python_version(), everything=everything, import_only=import_only
+    )
 
 
 def _pip_files() -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from cpufit_resolver import Candidate, CpuProfile, Need, Refusal, platform_baseline, refusals, select
+from cpufit_resolver.need import missing_features
 from cpufit_resolver.selection import BuildTag
 
 from .index import IndexFile, IndexProject
@@ -23,6 +24,8 @@ class JudgedRelease:
     wheel: str | None
     need: Need | None
     refusals: tuple[Refusal, ...]
+    missing: tuple[str, ...] = ()
+    """Where it can only be imported: the features without which some of its operations die."""
 
     @property
     def fits(self) -> bool:
@@ -36,24 +39,31 @@ class JudgedRelease:
             "fits": self.fits,
             "wheel": self.wheel,
             "need": None if self.need is None else self.need.as_dict(),
+            "import_only": bool(self.missing),
+            "missing_in_use": list(self.missing),
             "refusals": [refusal.as_dict() for refusal in self.refusals],
         }
 
 
 def judge_project(
-    project: IndexProject, profile: CpuProfile, tags: Sequence[str], python: str, *, everything: bool = False
+    project: IndexProject,
+    profile: CpuProfile,
+    tags: Sequence[str],
+    python: str,
+    *,
+    everything: bool = False,
+    import_only: bool = False,
 ) -> tuple[JudgedRelease, ...]:
     """Return the verdict on each release, newest first.
 
     :param tags: the interpreter's tags, preferred first
     :param python: the interpreter's version, for ``Requires-Python``
     :param everything: also name the wheels that are for another platform or Python
+    :param import_only: where nothing fits, also take a wheel that can be imported and not wholly used
     """
+    taker = _Taker(profile=profile, tags=tags, python=python, everything=everything, import_only=import_only)
     releases = sorted(project.releases, key=lambda release: _order(release[0]), reverse=True)
-    return tuple(
-        _judge(version, files, profile, tags, python, allow_unknown=project.allow_unknown, everything=everything)
-        for version, files in releases
-    )
+    return tuple(_judge(version, files, taker, allow_unknown=project.allow_unknown) for version, files in releases)
 
 
 def _order(version: str) -> tuple[int, Version]:
@@ -63,32 +73,43 @@ def _order(version: str) -> tuple[int, Version]:
         return (0, Version("0"))
 
 
-def _judge(
-    version: str,
-    files: tuple[IndexFile, ...],
-    profile: CpuProfile,
-    tags: Sequence[str],
-    python: str,
-    *,
-    allow_unknown: bool,
-    everything: bool,
-) -> JudgedRelease:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Taker:
+    profile: CpuProfile
+    tags: Sequence[str]
+    python: str
+    everything: bool
+    import_only: bool
+
+
+def _judge(version: str, files: tuple[IndexFile, ...], taker: _Taker, *, allow_unknown: bool) -> JudgedRelease:
     wheels = [file for file in files if file.kind == "wheel"]
-    suitable = [file for file in wheels if _allows(file.requires_python, python)]
-    found = select(map(_candidate, suitable), profile, tags, allow_unknown=allow_unknown)
+    suitable = [file for file in wheels if _allows(file.requires_python, taker.python)]
+    found = select(
+        map(_candidate, suitable),
+        taker.profile,
+        taker.tags,
+        allow_unknown=allow_unknown,
+        allow_import_only=taker.import_only,
+    )
+    chosen = found.chosen
+    missing: frozenset[str] = frozenset()
+    if chosen is not None and chosen.need is not None and chosen.filename in found.import_only:
+        missing = missing_features(chosen.need, taker.profile, chosen.platform_tags)
     reasons = [
         *found.refusals,
         *(refusals.other_python(file.filename, file.requires_python or "") for file in wheels if file not in suitable),
     ]
     if not wheels:
         reasons = [refusals.no_wheels(version)]
-    elif not everything:
-        reasons = _worth_telling(reasons, fits=found.chosen is not None)
+    elif not taker.everything:
+        reasons = _worth_telling(reasons, fits=chosen is not None)
     return JudgedRelease(
         version=version,
-        wheel=None if found.chosen is None else found.chosen.filename,
-        need=None if found.chosen is None else found.chosen.need,
+        wheel=None if chosen is None else chosen.filename,
+        need=None if chosen is None else chosen.need,
         refusals=tuple(reasons),
+        missing=tuple(sorted(missing)),
     )
 
 

@@ -121,6 +121,9 @@ def _release_lines(release: JudgedRelease, profile: CpuProfile, width: int, *, c
         asked = CpuProfile(profile.arch, part.features).token if part is not None else "any CPU"
         needs = "not inspected; the project's policy lets it in" if release.need is None else f"needs {asked}"
         yield f"{version}  {paint('fits', _GREEN, colour=colour)}          {release.wheel} ({needs})"
+        if release.missing:
+            lacking = ", ".join(release.missing)
+            yield f"{'':<{width}}    import only: what needs {lacking} dies on this CPU"
     else:
         yield f"{version}  {paint('does not fit', _RED, colour=colour)}"
     for refusal in release.refusals:

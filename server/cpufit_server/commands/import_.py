@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.tags import sys_tags
 
 from cpufit_resolver import CpufitError
-from cpufit_server.progress import Reporter, make_reporter, megabytes
+from cpufit_server.progress import Narrated, Reporter, make_reporter, megabytes
 from cpufit_server.settings import load_settings
 from cpufit_server.sources.choosing import Interpreter, SourceFile, Wishes
 from cpufit_server.sources.errors import PipSettingsUnreadable
@@ -22,7 +22,8 @@ from cpufit_server.sources.importing import Imported, Importer
 from cpufit_server.sources.listing import Origin, folder_origin, index_origin, list_files
 from cpufit_server.sources.pip_settings import PipSettings, read_pip_settings
 from cpufit_server.sources.spec import HashedUrl, LinksPage, NamedRelease, Spec, parse_spec
-from cpufit_wheelhouse.home import Home, open_home
+from cpufit_server.store import open_store
+from cpufit_wheelhouse.home import Home
 
 from . import Subparsers, add_home_option, add_json_option, project_name
 
@@ -98,8 +99,9 @@ def execute(arguments: argparse.Namespace) -> int:
     )
     outcomes = []
     settings = load_settings(home=arguments.home)
-    with open_home(settings.home, limits=settings.archive_limits) as home:
-        for outcome in import_files(request, home, make_reporter()):
+    reporter = make_reporter()
+    with open_store(settings, progress=Narrated(reporter)) as store:
+        for outcome in import_files(request, store.home, reporter):
             outcomes.append(outcome)
             if not arguments.json:
                 print(sentence(outcome), flush=True)

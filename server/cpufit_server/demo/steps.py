@@ -28,18 +28,22 @@ from cpufit_server.machines import (
     make_emulated_venv,
     make_venv,
 )
-from cpufit_server.progress import Reporter
+from cpufit_server.progress import Narrated, Reporter
+from cpufit_server.settings import load_settings
 from cpufit_server.sources.pip_settings import read_pip_settings
-from cpufit_wheelhouse.home import open_home
+from cpufit_server.store import open_store
 
 from .environment import pip_environment, server_environment
 from .processes import DemoFailed, run, run_to_any_end, running_server, status_name
 
 PROJECT = "polars"
 WHEELS = (
-    Request(specs=("polars==1.33.1",), needs="x86_64_v3"),
-    Request(specs=("polars-lts-cpu==1.33.1",), as_project=PROJECT, needs="x86_64_v2"),
+    Request(specs=("polars==1.33.1",)),
+    Request(specs=("polars-lts-cpu==1.33.1",), as_project=PROJECT),
 )
+"""Nobody declares what they need: it is read from their machine code."""
+NEW_CPU = "x86_64_v3"
+"""What the first of them needs."""
 OLD_CPU = "Nehalem"
 """A processor of 2008, x86-64-v2: no AVX."""
 
@@ -100,9 +104,10 @@ def play(reporter: Reporter, *, keep: bool = False) -> None:
 
 def _import_wheels(stage: _Stage) -> None:
     stage.reporter.step("2. Two wheels of polars 1.33.1, from the index that pip uses, as variants of one project")
-    with open_home(stage.folder / "home") as home:
+    settings = load_settings(home=stage.folder / "home")
+    with open_store(settings, progress=Narrated(stage.reporter)) as store:
         for request in WHEELS:
-            for outcome in import_files(request, home, stage.reporter):
+            for outcome in import_files(request, store.home, stage.reporter):
                 if isinstance(outcome, Refused):
                     raise outcome.error
                 stage.say(sentence(outcome))
@@ -150,7 +155,7 @@ def _install_and_use(stage: _Stage, python: Path) -> None:
 def _import_what_does_not_fit(stage: _Stage, python: Path, emulated: Path) -> None:
     """Show what cpufit spares people: fetch the wheel by the address for another CPU, and import it all the same."""
     folder = stage.folder / "does-not-fit"
-    index = f"{stage.url}/cpu/{WHEELS[0].needs}/simple/"
+    index = f"{stage.url}/cpu/{NEW_CPU}/simple/"
     install: list[str | Path] = [
         python,
         "-m",
@@ -167,7 +172,7 @@ def _import_what_does_not_fit(stage: _Stage, python: Path, emulated: Path) -> No
     environ = {**stage.pip_environ, "PYTHONPATH": str(folder)}
     status = run_to_any_end([emulated, "-W", "ignore", "-c", f"import {PROJECT}"], environ=environ, tell=stage.say)
     if status == 0:
-        raise DemoFailed(f"the import of the {WHEELS[0].needs} wheel ended well on {OLD_CPU}: this proves nothing")
+        raise DemoFailed(f"the import of the {NEW_CPU} wheel ended well on {OLD_CPU}: this proves nothing")
     stage.say(f"the import ended with {status_name(status)}")
 
 

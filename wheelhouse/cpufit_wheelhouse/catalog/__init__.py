@@ -7,6 +7,7 @@
     catalog.py     Catalog: one transaction per change
     statements.py  the statements that these consist of; rows.py: values to rows and back
     tokens.py      upload tokens
+    inspections.py verdicts, overrides, files held until their verdict comes
     schema.py      the tables; engine.py: connections; migrations/: how the tables came to be
 
 A file exists for the world when its row is committed, and not before.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from .catalog import Catalog
 from .identity import Decision, decide
+from .inspections import HeldFile, NewHeld
 from .records import (
     DerivedFile,
     NewDerived,
@@ -32,8 +34,10 @@ __all__ = [
     "CatalogChanged",
     "Decision",
     "DerivedFile",
+    "HeldFile",
     "NewDerived",
     "NewFile",
+    "NewHeld",
     "Project",
     "ProjectSnapshot",
     "StoredFile",

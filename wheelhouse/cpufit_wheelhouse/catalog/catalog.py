@@ -18,10 +18,13 @@ from sqlalchemy.exc import IntegrityError
 
 from cpufit_resolver.need import Need
 from cpufit_wheelhouse.errors import NoSuchProject
+from cpufit_wheelhouse.inspection.verdict import Verdict
 
 from . import rows, schema, statements
 from .engine import for_writing, migrate, open_engine
+from .inspections import InspectionTable, write_verdict
 from .records import (
+    UNKNOWN_KEY,
     DerivedFile,
     DerivedKind,
     NewDerived,
@@ -46,6 +49,7 @@ class Catalog:
         self._engine = engine
         self._writer = for_writing(engine)
         self._tokens = TokenTable(engine)
+        self.inspections = InspectionTable(engine)
 
     @classmethod
     def open(cls, url: str | URL) -> Catalog:
@@ -194,6 +198,7 @@ class Catalog:
         *,
         seen: int | None,
         variants: bool = False,
+        verdict: Verdict | None = None,
         before_commit: Callable[[], object] = lambda: None,
     ) -> StoredFile:
         """Add a file and what was derived of it, in one transaction; a project is made by its first file.
@@ -201,6 +206,7 @@ class Catalog:
         :param project: its name; as written here it is shown if the project is made
         :param seen: the serial on which the decision rests; None if the project was not hosted
         :param variants: turn the project's variants on
+        :param verdict: what its machine code was found to need, to be kept with it
         :param before_commit: called when the rows are in and no other writer can take their place: moves the blobs in
         :raises CatalogChanged: the project moved on since
         """
@@ -211,6 +217,8 @@ class Catalog:
                 row = {**rows.file_columns(new), "project_id": project_id, "uploaded_at": now}
                 file_id = statements.inserted(connection, schema.files, row)
                 statements.insert_derived(connection, derived, project_id, file_id, now)
+                if verdict is not None:
+                    write_verdict(connection, new.sha256, verdict)
                 before_commit()
                 return statements.find_file(connection, file_id)
         except IntegrityError as error:
@@ -219,11 +227,12 @@ class Catalog:
     def change_need(
         self,
         file: StoredFile,
-        need: Need,
+        need: Need | None,
         derived: Iterable[NewDerived] = (),
         *,
         seen: int,
         variants: bool = False,
+        verdict: Verdict | None = None,
         before_commit: Callable[[], object] = lambda: None,
     ) -> StoredFile:
         """Change what a file needs, and replace what was derived of it, in one transaction.
@@ -232,6 +241,7 @@ class Catalog:
 
         :param seen: the serial on which the decision rests
         :param variants: turn the project's variants on
+        :param verdict: as in :meth:`add_file`
         :param before_commit: as in :meth:`add_file`
         :raises CatalogChanged: the project moved on since
         """
@@ -239,14 +249,21 @@ class Catalog:
         try:
             with self._writer.begin() as connection:
                 project_id = statements.claim(connection, file.project, seen, variants=variants)
-                columns = rows.need_columns(need, need.key)
+                columns = rows.need_columns(need, UNKNOWN_KEY if need is None else need.key)
                 connection.execute(update(files).where(files.c.id == file.id).values(columns))
                 connection.execute(delete(schema.derived).where(schema.derived.c.file_id == file.id))
                 statements.insert_derived(connection, derived, project_id, file.id, datetime.now(timezone.utc))
+                if verdict is not None:
+                    write_verdict(connection, file.sha256, verdict)
                 before_commit()
                 return statements.find_file(connection, file.id)
         except IntegrityError as error:
             raise CatalogChanged(f"{file.filename}: another upload took its place") from error
+
+    def keep_verdict(self, sha256: str, verdict: Verdict) -> None:
+        """Keep a verdict that changes no file's need."""
+        with self._writer.begin() as connection:
+            write_verdict(connection, sha256, verdict)
 
     def add_derived(self, project: str, new: NewDerived) -> DerivedFile:
         """Add a selector or a variants file, whose blob is stored already; the same one twice is one.

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from cpufit_resolver.features import architecture
-from cpufit_resolver.need import ArchNeed, Need
+from cpufit_resolver.need import Need
 from cpufit_wheelhouse.errors import FileExists, NeedRefused, VariantsDisagree, VariantsNotEnabled
+from cpufit_wheelhouse.judgement import asks_for
 
 from .records import NewFile, ProjectSnapshot, StoredFile
 
@@ -115,19 +115,6 @@ def _difference(new: str, old: str) -> str:
             where = "the first" if entry in ours[field] else "the second"
             return f"only {where} has {field} {entry.replace('|', ' ').strip()!r}"
     return "their metadata"
-
-
-def asks_for(need: Need, least: Need) -> bool:
-    """Tell whether a need asks for everything that another one asks for, in import and in use."""
-    return all(
-        part.at_import <= _part(need, arch).at_import and part.features <= _part(need, arch).features
-        for arch, part in least.by_arch
-    )
-
-
-def _part(need: Need, arch: str) -> ArchNeed:
-    floor = architecture(arch).floor
-    return need.on(arch) or ArchNeed(at_import=floor, at_use=floor)
 
 
 def _same_need(one: Need | None, other: Need | None) -> bool:

@@ -129,6 +129,47 @@ derived = Table(
 Index(None, derived.c.project_id)
 Index(None, derived.c.sha256)
 
+verdicts = Table(
+    "verdicts",
+    metadata,
+    # of bytes, not of a file: the same wheel in two projects has one verdict
+    Column("sha256", String(64), primary_key=True),
+    Column("verdict", JSON, nullable=False),
+    Column("rules_version", Integer, nullable=False),
+    Column("inspected_at", UtcDateTime, nullable=False),
+)
+
+overrides = Table(
+    "overrides",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    Column("need", JSON, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime, nullable=True),
+)
+Index(None, overrides.c.sha256)
+
+held = Table(
+    "held",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project", String(255), nullable=False),
+    Column("filename", String(255), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("declared", Text, nullable=True),
+    Column("provenance", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("error", JSON(none_as_null=True), nullable=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("decided_at", UtcDateTime, nullable=True),
+    CheckConstraint("state IN ('waiting', 'accepted', 'refused')", name="state"),
+)
+Index(None, held.c.sha256)
+
 tokens = Table(
     "tokens",
     metadata,

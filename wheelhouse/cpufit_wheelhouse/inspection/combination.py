@@ -58,9 +58,24 @@ def verdict_of(name: WheelFilename, results: Sequence[LibraryResult], stated: Se
     need = Need.of(
         {arch: ArchNeed(features, features) for arch, features in parts.items()},
         source="inspected",
-        evidence=tuple(one.text for one in evidence if one.weight == "requires"),
+        evidence=told_reasons(evidence),
     )
     return Verdict(need=need, evidence=evidence, notes=tuple(notes), confidence=_confidence(by_arch, parts, evidence))
+
+
+def told_reasons(evidence: Iterable[Evidence]) -> tuple[str, ...]:
+    """Return the sentences that go with a need: of the requirements those that bring a feature not yet told.
+
+    The verdict keeps them all; a page of an index does not want seventy-seven libraries.
+    """
+    told: set[tuple[str, str]] = set()
+    sentences = []
+    for one in evidence:
+        features = {(one.arch, feature) for feature in one.features}
+        if one.weight == "requires" and not features <= told:
+            told |= features
+            sentences.append(one.text)
+    return tuple(sentences)
 
 
 def _sorted_out(
@@ -105,8 +120,8 @@ def _on_architecture(libraries: Sequence[LibraryFacts], stated: Sequence[Evidenc
         if needs[library]:
             found[library] = tuple(replace(one, weight="warns") for one in found[library])
             notes.append(f"{library}: named for a CPU, in a wheel that asks what the CPU has")
-    evidence = [one for one in stated if one.arch == arch]
-    evidence += [one for library in sorted(found) for one in found[library]]
+    evidence = [one for library in sorted(found) for one in found[library]]
+    evidence += [one for one in stated if one.arch == arch]
     evidence.sort(key=lambda one: ("requires", "suspects", "warns").index(one.weight))
     return _Findings(evidence=tuple(evidence), notes=tuple(notes))
 

@@ -40,8 +40,11 @@ class Sighting:
 
     @property
     def text(self) -> str:
-        """Return ``vmovdqa in _rjem_je_sc_data_init``."""
-        return f"{self.instruction} in {self.function}" if self.function else self.instruction
+        """Return ``vmovdqa in _rjem_je_sc_data_init``; a mangled name may be as long as a page."""
+        if not self.function:
+            return self.instruction
+        name = self.function if len(self.function) <= 80 else f"{self.function[:60]}…{self.function[-19:]}"
+        return f"{self.instruction} in {name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

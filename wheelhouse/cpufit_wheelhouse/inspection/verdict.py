@@ -92,6 +92,7 @@ class Verdict:
             "source": None if self.need is None else self.need.source,
             "confidence": self.confidence,
             "rules_version": self.rules_version,
+            "reasons": [] if self.need is None else list(self.need.evidence),
             "evidence": [one.as_dict() for one in self.evidence],
             "undetermined": list(self.undetermined),
             "notes": list(self.notes),
@@ -105,7 +106,7 @@ class Verdict:
         """
         evidence = tuple(Evidence.from_dict(one) for one in data.get("evidence", ()))
         need = data.get("need")
-        texts = tuple(one.text for one in evidence if one.weight == "requires")
+        texts = tuple(data.get("reasons", ()))
         return cls(
             need=(
                 None if need is None else Need.from_dict(need, source=data.get("source") or "inspected", evidence=texts)

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from cpufit_resolver.features import architecture
 from cpufit_wheelhouse import framing
 from cpufit_wheelhouse.archive import DEFAULT_LIMITS, ArchiveLimits, CheckedArchive, open_archive
 from cpufit_wheelhouse.filename import WheelFilename, parse_wheel_filename
@@ -159,11 +158,10 @@ def _stated(archive: CheckedArchive, architectures: frozenset[str]) -> tuple[Evi
 
 
 def _statement(member: str, arch: str, features: frozenset[str]) -> Evidence:
-    level = architecture(arch).highest_level(features | architecture(arch).floor)
     return Evidence(
         rule="statement",
         arch=arch,
         features=tuple(sorted(features)),
         library=member,
-        detail=f"the build says that it compiled for {level.name}" if level is not None else "",
+        detail="the build says that it was compiled for these",
     )

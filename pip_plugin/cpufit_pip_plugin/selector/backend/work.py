@@ -18,7 +18,7 @@ from .explain import explain
 from .failures import DownloadFailed, NothingFits
 from .release import Release, RemoteFile, WheelFile, read_release
 from .transport import BrokenConnection, Transport
-from .vendored import CpufitError, DetectedCpu, canonicalize_name, profile_for, select, sys_tags
+from .vendored import CpufitError, DetectedCpu, canonicalize_name, missing_features, profile_for, select, sys_tags
 
 API_TIMEOUT = 10.0
 """Seconds to wait for the list of releases: it only makes a refusal more helpful."""
@@ -96,11 +96,18 @@ def make_plan(settings: Mapping[str, object]) -> Plan:
     tags = [str(tag) for tag in sys_tags()]
     transport = Transport(release.api_url, os.environ, agent=f"cpufit-selector/{release.cpufit}")
     found = select(
-        (wheel.candidate for wheel in release.wheels), cpu.profile, tags, allow_unknown=release.allow_unknown
+        (wheel.candidate for wheel in release.wheels),
+        cpu.profile,
+        tags,
+        allow_unknown=release.allow_unknown,
+        allow_import_only=os.environ.get("CPUFIT_ALLOW_IMPORT_ONLY") in ("1", "true", "yes"),
     )
     if found.chosen is not None:
         wheel = release.wheel(found.chosen.key)
         narrate(f"{release.project} {release.version} on {cpu.profile.level}: {wheel.filename}{_need_text(wheel)}")
+        if wheel.filename in found.import_only and wheel.need is not None:
+            missing = missing_features(wheel.need, cpu.profile, wheel.candidate.platform_tags)
+            narrate(f"import only, as CPUFIT_ALLOW_IMPORT_ONLY asks: what needs {', '.join(sorted(missing))} dies here")
         if settings:
             narrate(f"these settings have no effect on a wheel that is built already: {', '.join(sorted(settings))}")
         return Plan(release, cpu, transport, wheel, None)

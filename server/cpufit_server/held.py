@@ -1,0 +1,51 @@
+"""``GET /api/v1/held``: uploads whose verdict has not come yet, and those that were refused when it came.
+
+An uploader who was answered 202 looks here: the file is in no view until its state is ``accepted``.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from cpufit_wheelhouse.catalog import HeldFile
+
+from .errors import NotFound
+from .services import services_of
+
+router = APIRouter()
+
+_HEADERS = {"Cache-Control": "private, no-cache"}
+
+
+@router.api_route("/api/v1/held", methods=["GET", "HEAD"])
+def all_held(request: Request) -> Response:
+    """Answer with every held file that waits or was refused, oldest first."""
+    files = services_of(request).home.catalog.inspections.held()
+    listed = [held_as_json(file) for file in files if file.state != "accepted"]
+    return JSONResponse({"files": listed}, headers=_HEADERS)
+
+
+@router.api_route("/api/v1/held/{held_id}", methods=["GET", "HEAD"])
+def one_held(request: Request, held_id: int) -> Response:
+    """Answer with one held file, whatever its state."""
+    found = services_of(request).home.catalog.inspections.held(held_id) if held_id < 1 << 62 else ()
+    if not found:
+        raise NotFound(f"there is no held file {held_id}", code="no-such-held-file", hint="see /api/v1/held")
+    return JSONResponse(held_as_json(found[0]), headers=_HEADERS)
+
+
+def held_as_json(file: HeldFile) -> dict[str, object]:
+    """Return the JSON form of a held file."""
+    return {
+        "id": file.id,
+        "url": f"/api/v1/held/{file.id}",
+        "state": file.state,
+        "project": file.project,
+        "filename": file.filename,
+        "sha256": file.sha256,
+        "size": file.size,
+        "error": None if file.error is None else dict(file.error),
+        "created_at": file.created_at.isoformat(),
+        "decided_at": None if file.decided_at is None else file.decided_at.isoformat(),
+    }

@@ -1,0 +1,74 @@
+"""Opening what the settings describe: the home, and the workers that inspect what comes into it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cpufit_wheelhouse.home import Home, open_home
+from cpufit_wheelhouse.inspection.workers import InspectionPool, WorkerOptions
+from cpufit_wheelhouse.pooled import PooledInspector
+
+if TYPE_CHECKING:
+    from cpufit_wheelhouse.inspection.workers import Progress
+
+    from .settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """An open home, and its workers."""
+
+    home: Home
+    pool: InspectionPool | None
+    """None where the settings turn inspection off."""
+
+    def inspector(self, *, patience: float | None = None, progress: Progress | None = None) -> PooledInspector | None:
+        """Return an inspector that asks the workers."""
+        return None if self.pool is None else PooledInspector(pool=self.pool, patience=patience, progress=progress)
+
+
+@contextlib.contextmanager
+def open_store(
+    settings: Settings, *, patience: float | None = None, progress: Progress | None = None
+) -> Iterator[Store]:
+    """Open the home of some settings, with the inspection that they ask for; closes both in the end.
+
+    :param patience: how many seconds an ingest waits for a verdict; None waits as long as it takes
+    :param progress: is told of the inspections that the ingest asks for
+    :raises StoreError: a newer cpufit wrote the catalog
+    :raises OSError: the folder cannot be made or written
+    """
+    pool = InspectionPool(settings.home / "inspecting", worker_options(settings)) if settings.inspect else None
+    try:
+        inspector = None if pool is None else PooledInspector(pool=pool, patience=patience, progress=progress)
+        with open_home(
+            settings.home,
+            inspector=inspector,
+            limits=settings.archive_limits,
+            below_verdict=settings.below_verdict,
+        ) as home:
+            try:
+                yield Store(home=home, pool=pool)
+            finally:
+                if pool is not None:  # before the catalog: what ends now may still write to it
+                    pool.close()
+    finally:
+        if pool is not None:
+            pool.close()
+
+
+def worker_options(settings: Settings) -> WorkerOptions:
+    """Return what the settings let inspections cost."""
+    return WorkerOptions(
+        workers=settings.inspection_workers,
+        threads=settings.inspection_threads,
+        time_limit=settings.inspection_time_limit,
+        memory_bytes=settings.inspection_memory_bytes,
+        archive=settings.archive_limits,
+        max_library_bytes=settings.inspection_max_library_bytes,
+        max_libraries=settings.inspection_max_libraries,
+        idle_seconds=settings.inspection_idle_seconds,
+    )

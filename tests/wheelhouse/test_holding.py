@@ -1,0 +1,147 @@
+"""Held files: in no view and of no name until their verdict comes; then as if they were uploaded that instant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from tests.wheelhouse.ingest_support import NAME, X86, put, state, wheel_bytes
+
+from cpufit_resolver.need import parse_need
+from cpufit_wheelhouse.archive import WheelInfo
+from cpufit_wheelhouse.catalog import HeldFile
+from cpufit_wheelhouse.errors import NotAWheel
+from cpufit_wheelhouse.holding import Holding
+from cpufit_wheelhouse.home import Home, open_home
+from cpufit_wheelhouse.inspection.verdict import Verdict
+from cpufit_wheelhouse.pooled import InspectionPending
+
+V3 = Verdict(need=parse_need("x86_64_v3", X86), confidence="high")
+
+
+class Slow:
+    """An inspector that never ends in time."""
+
+    def __init__(self) -> None:
+        self.job: Future[Verdict] = Future()
+
+    def inspect(self, path: Path, info: WheelInfo) -> Verdict:
+        del path, info
+        raise InspectionPending(self.job)
+
+
+@pytest.fixture
+def slow() -> Slow:
+    return Slow()
+
+
+@pytest.fixture
+def home(tmp_path: Path, slow: Slow) -> Iterator[Home]:
+    with open_home(tmp_path / "home", inspector=slow) as opened:
+        yield opened
+
+
+@pytest.fixture
+def holding(home: Home) -> Holding:
+    return Holding(home.path, home.catalog, home.blobs, home.ingest)
+
+
+def upload(home: Home, holding: Holding, data: bytes | None = None, declared: str | None = None) -> HeldFile:
+    with home.blobs.stage() as staged:
+        staged.write(wheel_bytes() if data is None else data)
+        with pytest.raises(InspectionPending) as pending:
+            home.ingest.wheel(staged, NAME, declared=declared)
+        return holding.hold(
+            staged, NAME, pending.value.job, declared=declared, provenance={"source": "upload", "filename": NAME}
+        )
+
+
+def now(home: Home, held: HeldFile) -> HeldFile:
+    return home.catalog.inspections.held(held.id)[0]
+
+
+def test_a_held_file_is_nowhere_until_its_verdict_comes(home: Home, holding: Holding, slow: Slow) -> None:
+    empty = state(home)
+    held = upload(home, holding)
+    assert (held.state, held.project, held.filename) == ("waiting", "demo", NAME)
+    assert state(home) == empty
+
+    slow.job.set_result(V3)
+
+    assert now(home, held).state == "accepted"
+    (file,) = home.catalog.files("demo")
+    assert (file.sha256, file.need_key, file.provenance["source"]) == (held.sha256, "x86_64_v3", "upload")
+    assert home.blobs.exists(file.sha256)
+    assert list((home.path / "held").iterdir()) == []
+
+
+def test_the_rules_of_names_are_applied_when_the_verdict_comes(home: Home, holding: Holding, slow: Slow) -> None:
+    held = upload(home, holding)
+    put(home, wheel_bytes(content="quicker"), verdict=V3)
+    slow.job.set_result(V3)
+    refused = now(home, held)
+    assert refused.state == "refused"
+    assert refused.error is not None
+    assert refused.error["code"] == "file-already-exists"
+    assert len(home.catalog.files("demo")) == 1
+    assert list((home.path / "held").iterdir()) == []
+
+
+def test_a_declaration_below_the_late_verdict_is_refused_then(home: Home, holding: Holding, slow: Slow) -> None:
+    held = upload(home, holding, declared="x86_64_v2")
+    slow.job.set_result(V3)
+    refused = now(home, held)
+    assert refused.error is not None
+    assert (refused.state, refused.error["code"]) == ("refused", "need-below-verdict")
+    assert home.catalog.files("demo") == ()
+
+
+def test_a_wheel_that_cannot_be_inspected_is_refused(home: Home, holding: Holding, slow: Slow) -> None:
+    held = upload(home, holding)
+    slow.job.set_exception(NotAWheel("cut off"))
+    assert now(home, held).state == "refused"
+
+
+def test_the_same_upload_twice_waits_once(home: Home, holding: Holding, slow: Slow) -> None:
+    assert upload(home, holding).id == upload(home, holding).id
+    slow.job.set_result(V3)
+    assert [file.state for file in home.catalog.inspections.held()] == ["accepted"]
+    assert len(home.catalog.files("demo")) == 1
+
+
+def test_what_waited_when_the_server_stopped_is_taken_up_by_the_next(home: Home, holding: Holding, slow: Slow) -> None:
+    held = upload(home, holding)
+    slow.job.cancel()
+    assert now(home, held).state == "waiting"
+    asked: list[tuple[bytes, str]] = []
+
+    def submit(path: Path, filename: str) -> Future[Verdict]:
+        asked.append((path.read_bytes(), filename))
+        done: Future[Verdict] = Future()
+        done.set_result(V3)
+        return done
+
+    assert Holding(home.path, home.catalog, home.blobs, home.ingest).resume(submit) == 1
+    assert asked == [(wheel_bytes(), NAME)]
+    assert now(home, held).state == "accepted"
+
+
+def test_bytes_that_somebody_removed_are_said_to_be_lost(home: Home, holding: Holding, slow: Slow) -> None:
+    held = upload(home, holding)
+    (home.path / "held" / held.sha256).unlink()
+    assert holding.resume(lambda _path, _filename: slow.job) == 1
+    lost = now(home, held)
+    assert lost.error is not None
+    assert (lost.state, lost.error["code"]) == ("refused", "held-file-lost")
+
+
+def test_what_was_decided_long_ago_is_forgotten(home: Home, holding: Holding, slow: Slow) -> None:
+    held = upload(home, holding)
+    slow.job.set_result(V3)
+    table = home.catalog.inspections
+    assert table.forget_held(datetime.now(timezone.utc) - timedelta(minutes=1)) == 0
+    assert table.forget_held(datetime.now(timezone.utc) + timedelta(minutes=1)) == 1
+    assert table.held(held.id) == ()

@@ -1,0 +1,207 @@
+"""Inspections in processes of their own: a library that brings one down costs its wheel the verdict, and nobody else.
+
+Each worker is a thread with a child process (:mod:`.worker`) that it starts when there is work, speaks to in lines of
+JSON, and ends when the time is up. The process that uses a pool never imports the decoder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cpufit_wheelhouse.archive import DEFAULT_LIMITS, ArchiveLimits
+from cpufit_wheelhouse.errors import WheelError
+
+from .verdict import Verdict
+
+Progress = Callable[[str, int, int], None]
+"""Called with a member's name, the bytes done and the bytes in all."""
+
+_START = "from cpufit_wheelhouse.inspection.worker import main; main()"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """What workers may cost."""
+
+    workers: int = 1
+    """How many wheels are inspected at the same time."""
+    threads: int = 2
+    """How many threads each worker decodes with."""
+    time_limit: float = 600.0
+    """Seconds for one wheel; after that its verdict is undetermined."""
+    memory_bytes: int = 8 << 30
+    """What one worker may allocate, where the system can limit it."""
+    archive: ArchiveLimits = DEFAULT_LIMITS
+    max_library_bytes: int = 4 << 30
+    """A larger library is undetermined."""
+    max_libraries: int = 5_000
+    """A wheel with more native libraries is undetermined."""
+    idle_seconds: float = 60.0
+    """A worker without work for this long ends its process and gives its memory back."""
+
+
+class InspectionPool:
+    """Workers that inspect wheels; safe for many threads. Nothing is started before the first wheel comes."""
+
+    def __init__(self, scratch: Path, options: WorkerOptions | None = None) -> None:
+        """Take a folder for links to the wheels under inspection, best on their own file system."""
+        self._scratch = scratch
+        self._options = WorkerOptions() if options is None else options
+        self._threads = ThreadPoolExecutor(max_workers=self._options.workers, thread_name_prefix="inspection")
+        self._local = threading.local()
+        self._children: list[_Child] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def submit(self, path: Path, filename: str, progress: Progress | None = None) -> Future[Verdict]:
+        """Begin an inspection. The wheel may be renamed or removed as soon as this returns.
+
+        :param progress: called in another thread
+        """
+        link = self._linked(path)
+        job = self._threads.submit(self._inspect, link, filename, progress)
+        job.add_done_callback(lambda _: link.unlink(missing_ok=True))
+        return job
+
+    def close(self) -> None:
+        """End the workers; what they have not finished gets no verdict."""
+        with self._lock:
+            self._closed = True
+            children = tuple(self._children)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for child in children:
+            child.kill()
+        self._threads.shutdown(wait=True)
+        for child in children:
+            child.ended()
+
+    def _linked(self, path: Path) -> Path:
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        link = self._scratch / secrets.token_hex(16)
+        try:
+            os.link(path, link)
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(path, link)
+        return link
+
+    def _inspect(self, path: Path, filename: str, progress: Progress | None) -> Verdict:
+        request = {
+            "path": str(path.resolve()),
+            "filename": filename,
+            "threads": self._options.threads,
+            "max_library_bytes": self._options.max_library_bytes,
+            "max_libraries": self._options.max_libraries,
+            "archive": asdict(self._options.archive),
+        }
+        answer = self._ask(request, progress)
+        if "error" in answer:
+            error = answer["error"]
+            raise WheelError(error["message"], code=error["code"], where=error.get("where"), hint=error.get("hint"))
+        return Verdict.from_dict(answer["verdict"])
+
+    def _ask(self, request: Mapping[str, object], progress: Progress | None) -> Mapping[str, Any]:
+        while True:
+            child: _Child | None = getattr(self._local, "child", None)
+            fresh = child is None
+            if child is None:
+                child = self._local.child = self._started()
+            answer = child.ask(request, self._options.time_limit, progress)
+            if answer is not None:
+                return answer
+            self._local.child = None
+            with self._lock:
+                self._children.remove(child)
+            if self._closed:
+                raise RuntimeError("the pool was closed")
+            if child.ended_idle and not fresh:
+                continue  # it went to rest in the instant in which work came
+            return {"verdict": Verdict(need=None, undetermined=(child.reason,)).as_dict()}
+
+    def _started(self) -> _Child:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the pool is closed")
+            child = _Child(self._scratch, self._options)
+            self._children.append(child)
+            return child
+
+
+class _Child:
+    """One child process."""
+
+    def __init__(self, folder: Path, options: WorkerOptions) -> None:
+        self.reason = ""
+        self._timed_out = False
+        self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and code
+            [sys.executable, "-c", _START, str(options.memory_bytes), str(options.idle_seconds)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=folder,
+            text=True,
+            encoding="utf-8",
+        )
+
+    @property
+    def ended_idle(self) -> bool:
+        return self._process.returncode == 0 and not self._timed_out
+
+    def ask(self, request: Mapping[str, object], seconds: float, progress: Progress | None) -> Mapping[str, Any] | None:
+        """Return the child's answer; None if it ended without one, for a ``reason`` then."""
+        timer = threading.Timer(seconds, self._time_is_up)
+        timer.start()
+        try:
+            return self._exchange(request, progress)
+        finally:
+            timer.cancel()
+
+    def _exchange(self, request: Mapping[str, object], progress: Progress | None) -> Mapping[str, Any] | None:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        if stdin is None or stdout is None:  # pragma: no cover  # both are pipes
+            raise RuntimeError("the worker has no pipes")
+        with contextlib.suppress(BrokenPipeError, OSError):
+            stdin.write(json.dumps(request) + "\n")
+            stdin.flush()
+        for line in stdout:
+            answer: Mapping[str, Any] = json.loads(line)
+            if "progress" not in answer:
+                return answer
+            if progress is not None:
+                progress(*answer["progress"])
+        self.ended()
+        return None
+
+    def _time_is_up(self) -> None:
+        self._timed_out = True
+        self.kill()
+
+    def kill(self) -> None:
+        """End the process; whoever reads from it sees its end."""
+        self._process.kill()
+
+    def ended(self) -> None:
+        """Wait for the end of the process, and say why it came."""
+        status = self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        if self._timed_out:
+            self.reason = "the inspection took longer than it may"
+        elif status < 0:
+            self.reason = f"the inspection's process ended by {signal.Signals(-status).name}"
+        else:
+            self.reason = f"the inspection's process ended with status {status}"

@@ -1,0 +1,154 @@
+"""Inspecting stored wheels anew: after a change of the rules, and for what came in before there were any.
+
+What was declared stays where the new verdict allows it and is raised to the verdict otherwise; an override stays; what
+rested on an older verdict becomes the new one. Where that would give two files of one name the same need, nothing is
+changed, and somebody has to decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from cpufit_resolver.errors import CpufitError
+from cpufit_resolver.need import Need
+
+from .archive import DEFAULT_LIMITS, ArchiveLimits, open_wheel
+from .blobs import BlobStore
+from .catalog import Catalog, CatalogChanged, StoredFile
+from .forms import labelled_forms
+from .inspection.verdict import RULES_VERSION, Verdict
+from .judgement import Inspector, asks_for, settled
+
+Outcome = Literal["unchanged", "changed", "kept", "conflict", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reinspected:
+    """What became of one file."""
+
+    file: StoredFile
+    """As it is now."""
+    before: Need | None
+    outcome: Outcome
+    """``kept``: the verdict is undetermined, and the need that was known stays."""
+    told: str = ""
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what a machine reads."""
+        return {
+            "project": self.file.project,
+            "filename": self.file.filename,
+            "sha256": self.file.sha256,
+            "outcome": self.outcome,
+            "before": None if self.before is None else self.before.as_dict(),
+            "need": None if self.file.need is None else self.file.need.as_dict(),
+            "message": self.told,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reinspection:
+    """The use case; safe beside a running server."""
+
+    catalog: Catalog
+    blobs: BlobStore
+    inspector: Inspector
+    limits: ArchiveLimits = DEFAULT_LIMITS
+
+    def outdated(self, project: str, *, everything: bool = False) -> Iterator[StoredFile]:
+        """Yield the wheels of a project that have machine code and no verdict by today's rules.
+
+        :param everything: also those that have one
+        """
+        snapshot = self.catalog.snapshot(project)
+        if snapshot is None:
+            return
+        verdicts = self.catalog.inspections.verdicts(snapshot.project.id)
+        for file in snapshot.files:
+            verdict = verdicts.get(file.sha256)
+            if file.has_native and (everything or verdict is None or verdict.rules_version != RULES_VERSION):
+                yield file
+
+    def run(self, file: StoredFile) -> Reinspected:
+        """Inspect a file, and change its need where the verdict asks for it."""
+        path = self.blobs.path(file.sha256)
+        try:
+            info = open_wheel(path, _own_name(file), limits=self.limits)
+            verdict = self.inspector.inspect(path, info)
+        except CpufitError as error:
+            return Reinspected(file=file, before=file.need, outcome="failed", told=error.message)
+        if verdict is None:
+            return Reinspected(file=file, before=file.need, outcome="failed", told="nothing inspects wheels here")
+        return self.apply(file, verdict)
+
+    def apply(self, file: StoredFile, verdict: Verdict | None) -> Reinspected:
+        """Give a file the need that follows from a verdict and what else is known of it.
+
+        :param verdict: None where there is none, and only an override began or ended
+        """
+        while True:
+            snapshot = self.catalog.snapshot(file.project)
+            current = next((one for one in snapshot.files if one.id == file.id), None) if snapshot else None
+            if snapshot is None or current is None:
+                return Reinspected(file=file, before=file.need, outcome="failed", told="it was removed meanwhile")
+            need = self._need(current, verdict)
+            if need is None or need == current.need:
+                return self._left(current, verdict, need)
+            others = [one for one in snapshot.files if one.filename == current.filename and one.id != current.id]
+            twin = next((one for one in others if one.need is not None and _equal(one.need, need)), None)
+            if twin is not None or (others and not snapshot.project.variants):
+                told = f"it would need {need.key} as another file of its name does"
+                return Reinspected(file=current, before=current.need, outcome="conflict", told=told)
+            try:
+                changed = self._changed(current, need, verdict, snapshot.project.serial)
+            except CatalogChanged:
+                continue
+            return Reinspected(file=changed, before=current.need, outcome="changed")
+
+    def _need(self, file: StoredFile, verdict: Verdict | None) -> Need | None:
+        override = self.catalog.inspections.override(file.sha256)
+        if override is not None:
+            return override.need
+        return settled(_stated(file), verdict, below="raise")
+
+    def _left(self, file: StoredFile, verdict: Verdict | None, need: Need | None) -> Reinspected:
+        if verdict is not None:
+            self.catalog.keep_verdict(file.sha256, verdict)
+        kept = need is None and file.need is not None
+        told = "; ".join(verdict.undetermined) if verdict is not None else ""
+        return Reinspected(file=file, before=file.need, outcome="kept" if kept else "unchanged", told=told)
+
+    def _changed(self, file: StoredFile, need: Need, verdict: Verdict | None, seen: int) -> StoredFile:
+        path = self.blobs.path(file.sha256)
+        with ExitStack() as kept:
+            info = open_wheel(path, _own_name(file), limits=self.limits)
+            forms = labelled_forms(kept, self.blobs, path, info, replace(file, need=need))
+
+            def move_blobs_in() -> None:
+                for staged, _ in forms:
+                    self.blobs.commit(staged)
+
+            return self.catalog.change_need(
+                file, need, [form for _, form in forms], seen=seen, verdict=verdict, before_commit=move_blobs_in
+            )
+
+
+def _own_name(file: StoredFile) -> str:
+    """Return the name under which the bytes are a valid wheel: with the label that they came with."""
+    told = file.provenance.get("filename")
+    return told if isinstance(told, str) and "renamed_from" not in file.provenance else file.filename
+
+
+def _stated(file: StoredFile) -> Need | None:
+    """Return what was declared of a file, without the proofs of an earlier verdict; None where it was not."""
+    if file.need is None or file.need_source != "declared":
+        return None
+    said = tuple(text for text in file.need.evidence if text.startswith(("declared: ", "variant.json: ")))
+    return replace(file.need, evidence=said) if said else None
+
+
+def _equal(one: Need, other: Need) -> bool:
+    return asks_for(one, other) and asks_for(other, one)
