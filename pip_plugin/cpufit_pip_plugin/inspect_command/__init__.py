@@ -1,0 +1,1 @@
+"""``cpufit inspect``: what wheels need, read from their machine code."""

@@ -1,0 +1,114 @@
+"""The throw-away environment: the wheel and its dependencies in one folder, and the interpreter that it wants.
+
+Only wheels are installed, so nothing of them runs here: pip unpacks.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cpufit_wheelhouse.filename import WheelFilename
+
+from .options import ProbeOptions
+
+_ASK = (
+    "import sys, sysconfig; print(sys.base_prefix, sys.executable, sysconfig.get_config_var('SOABI') or '', sep='\\n')"
+)
+
+
+class EnvironmentUnavailable(Exception):
+    """There is no environment for the wheel; the sentence says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """A Python of this machine's architecture."""
+
+    program: Path
+    """The real program: not a shim, not a virtual environment's."""
+    prefix: Path
+
+
+def interpreter_for(name: WheelFilename, options: ProbeOptions) -> Interpreter:
+    """Return the interpreter that a wheel's tags want.
+
+    :raises EnvironmentUnavailable: none of those wanted is here
+    """
+    wanted = list(dict.fromkeys(_wanted(name)))
+    for tag in wanted:
+        for candidate in _candidates(tag, options.interpreters):
+            found = _asked(candidate)
+            if found is not None:
+                return found
+    raise EnvironmentUnavailable(f"no interpreter for {', '.join(wanted) or 'its tags'} is installed")
+
+
+def _wanted(name: WheelFilename) -> Iterable[str]:
+    own = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    tags = sorted({tuple(tag.split("-", 2)[:2]) for tag in name.tags}, reverse=True)
+    for interpreter, abi in tags:
+        if interpreter.startswith("py") or (abi == "abi3" and _version(interpreter) <= sys.version_info[:2]):
+            yield own
+        elif abi in {interpreter, "none", "abi3"}:
+            yield interpreter
+
+
+def _version(tag: str) -> tuple[int, int]:
+    digits = tag.removeprefix("cp")
+    return (int(digits[:1]), int(digits[1:] or 0)) if tag.startswith("cp") and digits.isdigit() else (99, 0)
+
+
+def _candidates(tag: str, given: Mapping[str, Path]) -> Iterable[str]:
+    if tag in given:
+        yield str(given[tag])
+    major, minor = _version(tag)
+    if (major, minor) == sys.version_info[:2]:
+        yield sys.executable
+    found = shutil.which(f"python{major}.{minor}")
+    if found:
+        yield found
+
+
+def _asked(program: str) -> Interpreter | None:
+    try:
+        told = subprocess.run(  # noqa: S603  # an interpreter of this machine
+            [program, "-I", "-c", _ASK], capture_output=True, text=True, timeout=60, check=True
+        ).stdout.splitlines()
+    except (OSError, subprocess.SubprocessError):
+        return None
+    prefix, executable = Path(told[0]), Path(told[1]).resolve()
+    return Interpreter(program=executable, prefix=prefix.resolve())
+
+
+def fill(target: Path, wheel: Path, interpreter: Interpreter, options: ProbeOptions) -> None:
+    """Install a wheel with its dependencies into a folder; the wheel lies under its real file name.
+
+    :raises EnvironmentUnavailable: pip cannot, with the end of what it says
+    """
+    command = [sys.executable, "-m", "pip", "--python", str(interpreter.program)]
+    environ = dict(os.environ)
+    if options.index_url is not None:
+        environ = {name: value for name, value in environ.items() if not name.startswith("PIP_")}
+        environ["PIP_CONFIG_FILE"] = os.devnull
+        command += ["--isolated"]
+    command += ["install", "--quiet", "--no-input", "--disable-pip-version-check", "--only-binary", ":all:"]
+    command += ["--no-compile", "--target", str(target), str(wheel)]
+    if options.index_url is not None:
+        command += ["--index-url", options.index_url]
+    if options.find_links is not None:
+        command += ["--find-links", str(options.find_links)]
+    try:
+        ended = subprocess.run(  # noqa: S603  # pip, of wheels alone
+            command, env=environ, capture_output=True, text=True, timeout=options.install_time_limit, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise EnvironmentUnavailable("its dependencies did not come in time") from None
+    if ended.returncode != 0:
+        last = [line for line in ended.stderr.splitlines() if line.strip()][-1:] or ["pip failed"]
+        raise EnvironmentUnavailable(f"its dependencies cannot be had: {last[0][:300]}")

@@ -1,0 +1,54 @@
+"""What there is to import in a wheel: its top-level modules, and the packages inside its namespace folders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_MODULE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:\.py|\.(?:cpython|abi3|pypy)[^/]*\.so|\.so|\.pyd|\.[^/]*\.pyd)")
+_NOT_FOR_IMPORT = frozenset({"test", "tests", "testing", "docs", "doc", "examples", "example", "benchmarks", "scripts"})
+MAX_MODULES = 8
+"""The most modules of one wheel that are imported, shortest names first."""
+
+
+def importable_modules(members: Iterable[str]) -> tuple[str, ...]:
+    """Return the dotted names of what a wheel's members let one import.
+
+    :param members: names of the members, with slashes
+    """
+    folders: dict[str, set[str]] = {}
+    for member in members:
+        head, _, name = member.rpartition("/")
+        folders.setdefault(head, set()).add(name)
+        while head:  # a folder without files of its own is one too
+            head = head.rpartition("/")[0]
+            folders.setdefault(head, set())
+    found = _inside("", folders, depth=0)
+    return tuple(sorted(dict.fromkeys(found), key=lambda name: (name.count("."), len(name), name))[:MAX_MODULES])
+
+
+def extension_module(member: str) -> str | None:
+    """Return the dotted name under which a native member can be imported; None where it is a plain library."""
+    folder, _, name = member.rpartition("/")
+    match = _MODULE.fullmatch(name)
+    if match is None or name.endswith(".py") or not all(part.isidentifier() for part in folder.split("/") if part):
+        return None
+    return f"{folder.replace('/', '.')}.{match[1]}" if folder else match[1]
+
+
+def _inside(folder: str, folders: dict[str, set[str]], depth: int) -> list[str]:
+    dotted = folder.replace("/", ".") + "." if folder else ""
+    found = []
+    for name in sorted(folders.get(folder, ())):
+        match = _MODULE.fullmatch(name)
+        if match and match[1] != "__init__" and match[1] not in _NOT_FOR_IMPORT:
+            found.append(dotted + match[1])
+    for child in sorted(folders):
+        parent, _, name = child.rpartition("/")
+        if parent != folder or not child or not name.isidentifier() or name in _NOT_FOR_IMPORT:
+            continue
+        if "__init__.py" in folders[child]:
+            found.append(child.replace("/", "."))
+        elif depth < 2:
+            found += _inside(child, folders, depth + 1)
+    return found

@@ -1,0 +1,35 @@
+"""What an operator decides about probes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeOptions:
+    """Limits and sources of a probe; every one has a default."""
+
+    index_url: str | None = None
+    """Where dependencies come from; with it, no other configuration of pip counts. None for pip's own configuration."""
+    find_links: Path | None = None
+    """A folder of wheels to take dependencies from, before the index."""
+    interpreters: Mapping[str, Path] = field(default_factory=dict)
+    """Pythons by tag (``cp311``), beside the running one and the ``pythonX.Y`` that are found by name."""
+    smoke: str | None = None
+    """Python to run after the import, as an operator or uploader wrote it."""
+    time_limit: float = 300.0
+    """Seconds for one run."""
+    install_time_limit: float = 900.0
+    """Seconds for fetching the dependencies."""
+    memory_bytes: int = 16 << 30
+    """The address space of one run."""
+    file_bytes: int = 256 << 20
+    """The largest file that a run may write; it goes to memory."""
+    processes: int = 256
+    """How many processes and threads a run may have, where this user's are counted."""
+    max_probes: int = 3
+    """How many CPUs are asked, besides the controls."""
+    arm64_root: Path | None = None
+    """The root of an arm64 Debian with its Python, for wheels of that architecture."""

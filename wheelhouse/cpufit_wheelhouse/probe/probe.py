@@ -1,0 +1,161 @@
+"""The probe itself: controls first, then the CPUs of the plan."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from cpufit_resolver.features import architecture
+from cpufit_wheelhouse.archive import open_archive
+from cpufit_wheelhouse.filename import WheelFilename, parse_wheel_filename
+from cpufit_wheelhouse.inspection.siblings import names_a_cpu
+from cpufit_wheelhouse.inspection.verdict import Verdict
+
+from . import sandbox
+from .environment import EnvironmentUnavailable, Interpreter, fill, interpreter_for
+from .faults import judged
+from .models import CONTROL, EMULATORS, LADDERS, Model
+from .modules import extension_module, importable_modules
+from .options import ProbeOptions
+from .plan import Result, next_model
+from .report import ProbeReport, Run
+from .run import Attempt, Runner
+
+MAX_FURTHER = 4
+"""How many extension modules are imported besides what the top-level modules import."""
+
+
+def probe_wheel(path: Path, filename: str, static: Verdict, options: ProbeOptions) -> ProbeReport:
+    """Import a wheel on emulated CPUs around its static verdict, and report.
+
+    Whatever stands in the way (no emulator, no sandbox, no interpreter, a dependency that cannot be had) makes a report
+    without runs, with the reason.
+
+    :param path: the wheel, under any name
+    :raises WheelError: the file is no wheel
+    """
+    name = parse_wheel_filename(filename)
+    arch = next((one for one in ("x86_64", "aarch64") if one in name.architectures()), "x86_64")
+    reason = _obstacle(name, arch, options)
+    if reason is not None:
+        return ProbeReport(arch=arch, reasons=(reason,))
+    with open_archive(path, filename) as archive:
+        members = frozenset(archive.files)
+    modules = importable_modules(members)
+    if not modules:
+        return ProbeReport(arch=arch, reasons=("there is nothing to import in it",))
+    with tempfile.TemporaryDirectory(prefix="cpufit-probe-") as folder:
+        site = Path(folder) / "site"
+        site.mkdir()
+        wheel = Path(folder) / filename
+        shutil.copyfile(path, wheel)
+        try:
+            interpreter = _interpreter(name, arch, options)
+            fill(site, wheel, interpreter, options)
+        except EnvironmentUnavailable as error:
+            return ProbeReport(arch=arch, modules=modules, reasons=(str(error),))
+        wheel.unlink()
+        _let_others_read(Path(folder))
+        runner = Runner(arch=arch, site=site, interpreter=interpreter, options=options)
+        return _Probe(runner=runner, members=members, modules=modules, arch=arch).run(static)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Probe:
+    runner: Runner
+    members: frozenset[str]
+    modules: tuple[str, ...]
+    arch: str
+
+    def run(self, static: Verdict) -> ProbeReport:
+        """Run the controls and the plan."""
+        smoke = self.runner.options.smoke or ""
+        asked = self.modules
+        control = self.runner.run(CONTROL, modules=asked, smoke=smoke)
+        further = self._further(static, control)
+        if further and control.complete:
+            asked = (*asked, *further)
+            control = self.runner.run(CONTROL, modules=asked, smoke=smoke)
+        modules = tuple(name for name in asked if name in control.done)
+        if not control.complete or not modules or (smoke and "" not in control.done):
+            return ProbeReport(arch=self.arch, modules=self.modules, reasons=(_control_failed(control),))
+        ladder = LADDERS[self.arch]
+        if not self.runner.bare(ladder[0].name):
+            ladder = self._where_python_runs(ladder)
+        need = _need(static, self.arch)
+        results: dict[str, Result] = {}
+        runs: list[Run] = []
+        while (model := next_model(ladder, need, results, self.runner.options.max_probes)) is not None:
+            attempt = self.runner.run(model.name, modules=modules, smoke=smoke)
+            runs.append(judged(model.name, attempt, modules, smoke, members=self.members, site=self.runner.site))
+            results[model.name] = runs[-1].result
+        skipped = [f"{name} cannot be imported on any CPU here" for name in self.modules if name not in modules]
+        return ProbeReport(
+            arch=self.arch,
+            runs=tuple(runs),
+            modules=modules,
+            libraries=self._own(control),
+            reasons=tuple(skipped),
+        )
+
+    def _further(self, static: Verdict, control: Attempt) -> tuple[str, ...]:
+        """Return extension modules that the verdict speaks of and that no import of the top-level modules maps.
+
+        ``import lxml`` loads nothing; everybody imports ``lxml.etree``. What is named for a CPU is chosen by the CPU.
+        """
+        mapped = self._own(control)
+        told = dict.fromkeys(
+            one.library for one in static.evidence if one.weight == "requires" and one.arch == self.arch
+        )
+        names = (extension_module(one) for one in told if one not in mapped and not names_a_cpu(one))
+        return tuple(dict.fromkeys(name for name in names if name and name not in self.modules))[:MAX_FURTHER]
+
+    def _where_python_runs(self, ladder: tuple[Model, ...]) -> tuple[Model, ...]:
+        for index in range(1, len(ladder)):
+            if self.runner.bare(ladder[index].name):
+                return ladder[index:]
+        return ()
+
+    def _own(self, control: Attempt) -> tuple[str, ...]:
+        paths = (path.removeprefix("/probe/site/") for path in control.trace.libraries)
+        return tuple(path for path in paths if path in self.members)
+
+
+def _need(static: Verdict, arch: str) -> frozenset[str]:
+    part = None if static.need is None else static.need.on(arch)
+    return architecture(arch).floor if part is None else part.features
+
+
+def _obstacle(name: WheelFilename, arch: str, options: ProbeOptions) -> str | None:
+    if not any("linux" in platform for platform in name.platforms) and name.platforms != ("any",):
+        return "only Linux wheels can be run here"
+    if arch == "aarch64" and options.arm64_root is None:
+        return "no arm64 Python is unpacked for the probe"
+    if shutil.which(EMULATORS[arch]) is None:
+        return f"{EMULATORS[arch]} is not installed (Debian: qemu-user)"
+    return sandbox.unavailable()
+
+
+def _interpreter(name: WheelFilename, arch: str, options: ProbeOptions) -> Interpreter:
+    del arch
+    return interpreter_for(name, options)
+
+
+def _control_failed(control: Attempt) -> str:
+    if control.ended.timed_out:
+        return f"the import did not end in time on a CPU that has everything ({control.seconds:.0f} s)"
+    if control.failed:
+        first = control.failed[0]
+        return f"the import fails on a CPU that has everything: {first['how']}: {first['said']}"
+    last = control.ended.stderr.strip().splitlines()[-1:] or [f"status {control.ended.status}"]
+    return f"the import fails on a CPU that has everything: {last[0][:200]}"
+
+
+def _let_others_read(folder: Path) -> None:
+    """Let the sandbox's user read what was installed; pip keeps a umask's or a wheel's modes."""
+    folder.chmod(0o755)
+    for path in folder.rglob("*"):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() else path.stat().st_mode & 0o777 | 0o444)
