@@ -59,7 +59,7 @@ def _fault(attempt: Attempt, site: Path) -> Fault:
 
 def _owner(attempt: Attempt, fault: Fault) -> str | None:
     """Return the file in the environment that a death belongs to; None where nothing tells."""
-    if fault.library and not fault.library.startswith("/"):
+    if fault.library:  # an absolute path is the interpreter's or the system's
         return fault.library
     frames = attempt.fatal_frames
     if attempt.failed and not frames:

@@ -113,7 +113,7 @@ class Runner:
         emulator = [f"/usr/bin/{EMULATORS[self.arch]}", "-cpu", model, "-strace", "-D", str(_OUT / "trace")]
         if self.options.arm64_root is not None and self.arch == "aarch64":
             emulator += ["-L", "/probe/root"]
-        python = [str(self.interpreter.program), "-s", "-c", _BOOTSTRAP, _MARK, json.dumps(list(modules)), smoke]
+        python = [str(self.interpreter.program), "-S", "-c", _BOOTSTRAP, _MARK, json.dumps(list(modules)), smoke]
         return [*emulator, *python]
 
     def _binds(self) -> dict[Path, Path]:

@@ -18,6 +18,7 @@ The tables, all indexed by what the decoder reads anyway:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,7 @@ def build() -> dict[str, npt.NDArray[np.generic]]:
         "masks": np.array([*masks, *[0] * (256 - len(masks))], np.uint64),
         "modrm": modrm,
         "immediates": immediates,
+        "iced": np.array(version("iced-x86")),
     }
 
 
@@ -157,7 +159,7 @@ def _prefixes(info: OpCodeInfo) -> int | None:
 def _wide(info: OpCodeInfo) -> int | None:
     if info.encoding == EncodingKind.LEGACY:
         return 1 if info.operand_size == 64 and not info.default_op_size64 and not info.force_op_size64 else None
-    return None if info.is_wig or info.is_wig32 else int(info.w)
+    return None if info.is_wig or info.is_wig32 or info.encoding == EncodingKind.D3NOW else int(info.w)
 
 
 def _lengths(info: OpCodeInfo) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ with the same results: so it is fuzzed.
 A kernel never reads outside its array: near the end of it, bytes are taken from a copy with padding behind.
 """
 
-# ruff: noqa: PLR1714, SIM108, SIM114, PLR0913, PLR0917, PLR0915, C901, PLR0912  # numba compiles sets and ternaries
+# ruff: noqa: PLR1714, SIM114, PLR0913, PLR0917, PLR0915, C901, PLR0912  # numba compiles sets and ternaries
 # slower than branches, inlines no calls across a loop's state, and takes what a kernel needs as arguments
 #
 # Numba's decorators have no types; and an integer here is Python's or numpy's, as numba sees fit.
@@ -21,11 +21,16 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from .layout import INVALID, LOOK, MAP_COUNT, SLOTS
+from .layout import IMM_8_8, IMM_GROUP3_8, INVALID, LOOK, MAP_COUNT, SLOTS, immediate_lengths, plain_opcodes
 from .tables import load_tables
+
+TABLES_SHA256 = "d6fde9ccd976075b3c3722b416b7ce29489bf0c8696cdfc96dc73935ed2f1f4f"
+"""Of the tables' file. Numba's cache of compiled kernels asks for the date of this file alone: new tables change it too."""
 
 # Compiled into the kernels as constants: a table passed as an argument is counted in and out of every call.
 CELLS, ROWS, FORMS, KINDS, LENGTHS, MASKS = load_tables()
+IMMEDIATES = immediate_lengths()
+PLAIN = plain_opcodes(FORMS, KINDS)
 
 PADDING = 64
 """How many bytes at the end of the code are read from the padded copy."""
@@ -33,7 +38,19 @@ PADDING = 64
 Code = npt.NDArray[np.uint8]
 
 
-@njit(nogil=True, cache=True, inline="always")
+def _compiled(**options: Any) -> Any:
+    """Compile a kernel that needs no interpreter lock; the result is kept on disk where there is a place for it."""
+
+    def compiled(kernel: Any) -> Any:
+        try:
+            return njit(nogil=True, cache=True, **options)(kernel)
+        except RuntimeError:  # neither the package's folder nor the user's cache can be written
+            return njit(nogil=True, **options)(kernel)
+
+    return compiled
+
+
+@_compiled(inline="always")
 def decode(  # one walk over an instruction's bytes; cut up it costs a third of the speed
     c: Code, p: int
 ) -> int:
@@ -50,6 +67,12 @@ def decode(  # one walk over an instruction's bytes; cut up it costs a third of 
     fault = 0
     b = np.int64(c[p])
     kind = np.int64(KINDS[b])
+    if kind == 3:  # most instructions have REX alone, or no prefix
+        wide = (b >> 3) & 1
+        prefixed = 2
+        p += 1
+        b = np.int64(c[p])
+        kind = np.int64(KINDS[b])
     while (kind == 2 or kind == 3) and p - start < 15:
         if kind == 3:
             wide = (b >> 3) & 1
@@ -147,44 +170,58 @@ def decode(  # one walk over an instruction's bytes; cut up it costs a third of 
     if found == LOOK:
         found = np.int64(ROWS[np.int64(CELLS[((form * 4 + pp) * 3 + length) * 2 + wide]) * SLOTS + slot])
     imm = told >> 1 & 15
-    if imm:
-        size_z = 2 if operand16 and not wide else 4
-        if imm == 1:
-            p += 1
-        elif imm == 5:
-            p += 4
-        elif imm == 6:
-            p += size_z
-        elif imm == 9 or imm == 10:
-            if (m & 0x38) < 0x10:
-                p += 1 if imm == 9 else size_z
-        elif imm == 7:
-            p += 8 if wide else size_z
-        elif imm == 2 or imm == 3:
-            p += imm
-        elif imm == 8:
-            p += 4 if address32 else 8
-        elif pp == 1 or pp == 3:
-            p += 2
+    p += np.int64(IMMEDIATES[(imm << 3) | (operand16 << 2) | (wide << 1) | address32])
+    if imm >= IMM_GROUP3_8:
+        if (m & 0x38) < 0x10:
+            p += 1 if imm == IMM_GROUP3_8 else (2 if operand16 and not wide else 4)
+    elif imm == IMM_8_8 and (pp == 1 or pp == 3):
+        p += 2  # EXTRQ and INSERTQ; without their prefix it is VMREAD or VMWRITE
     if found == INVALID or p - start > 15:
         fault = 1
     return 0 if fault else found << 8 | (p - start)
 
 
-@njit(nogil=True, cache=True)
+@_compiled()
 def histogram(c: Code, p: int, end: int, tail: Code, counts: Any) -> int:
     """Count the classes of the instructions from ``p`` to ``end``; return the faults.
 
     After what is no instruction it goes on with the next byte.
     """
     faults = 0
-    safe = len(c) - 32
+    border = min(end, len(c) - PADDING)
+    while p < border:
+        # The short way, for most instructions; as a function of its own it would cost half of the speed.
+        q = p
+        b = c[q]
+        if KINDS[b] == 3:
+            q += 1
+            b = c[q]
+        told = np.int64(PLAIN[b])
+        if told:
+            q += 1
+            if told & 1:
+                more = np.int64(LENGTHS[c[q]])
+                if more & 0x80:
+                    more &= 0x7F
+                    if (c[q + 1] & 7) == 5:
+                        more += 4
+                q += more
+            q += (told >> 1) & 15
+            if q <= end:
+                counts[told >> 8] += 1
+                p = q
+                continue
+        found = decode(c, p)
+        size = found & 0xFF
+        if size == 0 or p + size > end:
+            faults += 1
+            p += 1
+        else:
+            counts[found >> 8] += 1
+            p += size
     shift = len(c) - PADDING
     while p < end:
-        if p < safe:
-            found = decode(c, p)
-        else:
-            found = decode(tail, p - shift)
+        found = decode(tail, p - shift)
         size = found & 0xFF
         if size == 0 or p + size > end:
             faults += 1
@@ -195,7 +232,7 @@ def histogram(c: Code, p: int, end: int, tail: Code, counts: Any) -> int:
     return faults
 
 
-@njit(nogil=True, cache=True)
+@_compiled()
 def scan_functions(
     c: Code, tail: Code, starts: Any, ends: Any, out_masks: Any, out_faults: Any, out_vectors: Any, counts: Any,
     first: Any, vector: int
@@ -216,6 +253,26 @@ def scan_functions(
         vectors = 0
         while p < end:
             if p < safe:
+                q = p
+                b = c[q]
+                if KINDS[b] == 3:
+                    q += 1
+                    b = c[q]
+                told = np.int64(PLAIN[b])
+                if told & 0xFF80 == 0x80:  # plain, and of class 0: it needs nothing
+                    q += 1
+                    if told & 1:
+                        more = np.int64(LENGTHS[c[q]])
+                        if more & 0x80:
+                            more &= 0x7F
+                            if (c[q + 1] & 7) == 5:
+                                more += 4
+                        q += more
+                    q += (told >> 1) & 15
+                    if q <= end:
+                        counts[0] += 1
+                        p = q
+                        continue
                 found = decode(c, p)
             else:
                 found = decode(tail, p - shift)
@@ -246,14 +303,14 @@ def scan_functions(
                     first[k] = seen[k]
 
 
-@njit(nogil=True, cache=True, inline="always")
+@_compiled(inline="always")
 def _relative(d: Code, at: int) -> int:
     """Return the signed 32-bit number at ``d[at]``."""
     number = np.int64(d[at]) | np.int64(d[at + 1]) << 8 | np.int64(d[at + 2]) << 16 | np.int64(d[at + 3]) << 24
     return number - (1 << 32 if number >= 1 << 31 else 0)
 
 
-@njit(nogil=True, cache=True)
+@_compiled()
 def descend(  # one loop over a worklist, one branch per way an instruction can go on
     c: Code, tail: Code, work: Any, todo: int, range_starts: Any, range_ends: Any, range_shifts: Any, visited: Any,
     visited_base: Any, first: Any, hits: Any, hit_classes: Any, interest: int, limit: int

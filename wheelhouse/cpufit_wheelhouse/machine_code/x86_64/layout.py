@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 TABLES_VERSION = 1
 TABLES = Path(__file__).parent / "data" / f"tables-{TABLES_VERSION}.npz"
 
@@ -37,6 +40,43 @@ MAPS = {0: 0, 1: 1, 2: 2, 3: 3, 4: 5, 5: 6, 6: 8, 7: 9, 8: 10}
 ) = range(11)
 """Which immediate follows: so many bits; ``Z`` is 32, or 16 with prefix 66; ``V`` is 64 with REX.W, else as ``Z``;
 ``OFFSET`` is as long as an address; group 3 (F6, F7) has one for TEST alone."""
+
+IMM_LAST = IMM_GROUP3_Z
+
+
+def immediate_lengths() -> npt.NDArray[np.uint8]:
+    """Return how many bytes an immediate has, by kind, operand-size prefix, W and address-size prefix.
+
+    The index is ``kind << 3 | prefix 66 << 2 | W << 1 | prefix 67``. Those that depend on more than that have 0 here.
+    """
+    lengths = np.zeros((IMM_LAST + 1) << 3, np.uint8)
+    for low in range(8):
+        small, wide, address32 = low >> 2 & 1, low >> 1 & 1, low & 1
+        size_z = 2 if small and not wide else 4
+        sizes = {IMM_8: 1, IMM_16: 2, IMM_16_8: 3, IMM_32: 4, IMM_Z: size_z, IMM_V: 8 if wide else size_z}
+        sizes[IMM_OFFSET] = 4 if address32 else 8
+        for kind, size in sizes.items():
+            lengths[kind << 3 | low] = size
+    return lengths
+
+
+def plain_opcodes(forms: npt.NDArray[np.uint16], kinds: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
+    """Return, for each first byte, what the short way of decoding needs; 0 where the long one is needed.
+
+    Bit 0: a ModRM byte follows; bits 1 to 4: the length of the immediate; the high byte: the class. Bit 7 is set, so
+    that nothing that is plain is 0.
+    """
+    lengths = immediate_lengths()
+    plain = np.zeros(256, np.uint16)
+    for opcode in range(256):
+        told = int(forms[opcode])
+        kind = told >> 1 & 15
+        # fixed: as long with REX.W as without; no other prefix comes this way
+        fixed = kind not in {IMM_V, IMM_8_8, IMM_GROUP3_8, IMM_GROUP3_Z}
+        if kinds[opcode] == 1 and told >> 8 < LOOK and fixed:
+            plain[opcode] = (told & 0xFF00) | 0x80 | int(lengths[kind << 3]) << 1 | (told & 1)
+    return plain
+
 
 IMMEDIATE_OF = {
     "IMM8": IMM_8,
