@@ -28,7 +28,6 @@ _QUERIES = re.compile(
 )
 """Names by which a library asks another what the CPU has."""
 _ARM_QUERIES = {"IsProcessorFeaturePresent", "sysctlbyname", "android_getCpuFeatures"}
-_DYNAMIC_CRT = re.compile(r"vcruntime\d+(_1)?\.dll", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +161,9 @@ def _dispatchers(image: Image, scan: Scan) -> list[str]:
     reasons = []
     mark, what = (CPUID, "CPUID") if image.arch == "x86_64" else (ID_REGISTER, "MRS of an ID register")
     asking = np.flatnonzero(scan.masks & np.uint64(bit(image.arch, mark)))
-    if len(asking) and not (len(asking) == 1 and _asked_by_the_runtime(image)):
+    # On Windows that may be the C runtime alone, which every library has; but what Microsoft's compiler vectorises, and
+    # its standard library, choose by what the runtime found.
+    if len(asking):
         name = image.name_at(int(image.functions.starts[asking[0]]))
         reasons.append(f"{what} in {name}" if name else f"{what} in {len(asking)} functions")
     elif scan.gap_counts[BITS[image.arch].index(mark)] and not scan.gap_faults:
@@ -171,12 +172,6 @@ def _dispatchers(image: Image, scan: Scan) -> list[str]:
     if names:
         reasons.append(f"takes {', '.join(names[:3])} from elsewhere")
     return reasons
-
-
-def _asked_by_the_runtime(image: Image) -> bool:
-    # Every image that Microsoft's linker makes holds __isa_available_init, which asks CPUID. Where the C runtime is
-    # shared, nothing in the image itself is chosen by what it finds; a static one has memcpy and mathematics by CPU.
-    return image.kind == "pe" and any(_DYNAMIC_CRT.fullmatch(name) for name in image.needed)
 
 
 def _asks_on_arm(image: Image, name: str) -> bool:

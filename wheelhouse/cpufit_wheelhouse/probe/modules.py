@@ -31,7 +31,8 @@ def extension_module(member: str) -> str | None:
     """Return the dotted name under which a native member can be imported; None where it is a plain library."""
     folder, _, name = member.rpartition("/")
     match = _MODULE.fullmatch(name)
-    if match is None or name.endswith(".py") or not all(part.isidentifier() for part in folder.split("/") if part):
+    told = re.search(r"\.(cpython-|abi3\.|pypy)", name)  # a plain library has no such tag
+    if match is None or told is None or not all(part.isidentifier() for part in folder.split("/") if part):
         return None
     return f"{folder.replace('/', '.')}.{match[1]}" if folder else match[1]
 

@@ -76,8 +76,9 @@ class _Probe:
         control = self.runner.run(CONTROL, modules=asked, smoke=smoke)
         further = self._further(static, control)
         if further and control.complete:
-            asked = (*asked, *further)
-            control = self.runner.run(CONTROL, modules=asked, smoke=smoke)
+            more = self.runner.run(CONTROL, modules=(*asked, *further), smoke=smoke)
+            if more.complete and control.done <= more.done:
+                asked, control = (*asked, *further), more
         modules = tuple(name for name in asked if name in control.done)
         if not control.complete or not modules or (smoke and "" not in control.done):
             return ProbeReport(arch=self.arch, modules=self.modules, reasons=(_control_failed(control),))

@@ -131,7 +131,7 @@ def _namespaces(binds: Mapping[Path, Path], environ: Mapping[str, str], writable
     words += ["--unshare-uts", "--unshare-cgroup-try", "--cap-drop", "ALL"]
     # root becomes another user inside, for which it needs these two until then; anybody else gets a user namespace
     words += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"] if _is_root() else ["--unshare-user"]
-    words += ["--proc", "/proc", "--dev", "/dev", "--size", str(1 << 30), "--tmpfs", "/tmp"]  # noqa: S108  # inside
+    words += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(1 << 30), "--tmpfs", "/tmp"]  # noqa: S108  # inside
     for name in _SYSTEM:
         place = Path(name)
         if place.is_symlink():

@@ -25,7 +25,7 @@ from .layout import IMM_8_8, IMM_GROUP3_8, INVALID, LOOK, MAP_COUNT, SLOTS, imme
 from .tables import load_tables
 
 TABLES_SHA256 = "d6fde9ccd976075b3c3722b416b7ce29489bf0c8696cdfc96dc73935ed2f1f4f"
-"""Of the tables' file. Numba's cache of compiled kernels asks for the date of this file alone: new tables change it too."""
+"""Of the tables' file. Numba's cache of compiled kernels goes by the date of this file: new tables must change it."""
 
 # Compiled into the kernels as constants: a table passed as an argument is counted in and out of every call.
 CELLS, ROWS, FORMS, KINDS, LENGTHS, MASKS = load_tables()
