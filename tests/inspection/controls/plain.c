@@ -1,0 +1,7 @@
+/* Calls the kernel whatever the CPU. */
+int kernel(int count);
+
+int work(int count)
+{
+    return kernel(count);
+}
