@@ -56,7 +56,7 @@ def main() -> int:
 
 
 def measured(case: dict[str, Any], models: list[str], emulator: str) -> dict[str, str]:
-    """Install one case and return how its statement ended on each model: ``ok``, ``SIGILL``, ``status 1``, …"""
+    """Install one case and return how its statement ended on each model: ``ok``, ``SIGILL``, ``status 1``."""
     with tempfile.TemporaryDirectory(prefix="cpufit-truth-") as folder:
         site = Path(folder) / "site"
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
