@@ -30,7 +30,9 @@ DT_NEEDED, DT_STRTAB, DT_RELA, DT_RELASZ, DT_STRSZ, DT_INIT = 1, 5, 7, 8, 10, 12
 DT_INIT_ARRAY, DT_INIT_ARRAYSZ = 25, 27
 _SHF_EXECINSTR, _SHT_NOBITS = 4, 8
 _RELATIVE = {"x86_64": 8, "aarch64": 1027}
-_MOST_SECTIONS = 1 << 20
+_MOST_SECTIONS = 1 << 16
+_MOST_EXECUTABLE_SEGMENTS = 128
+_MOST_NOTES = 64
 _MOST_NEEDED = 10_000
 _MOST_INITIALISERS = 1 << 16
 
@@ -164,6 +166,8 @@ def _sections(reader: Reader) -> list[Section]:
 
 def _code(reader: Reader, segments: list[Segment], sections: list[Section]) -> list[CodeRange]:
     executable = [one for one in segments if one.type == PT_LOAD and one.flags & 1 and one.size]
+    if len(executable) > _MOST_EXECUTABLE_SEGMENTS:
+        raise reader.fail(f"{len(executable)} executable segments")
     from_segments = [
         CodeRange(name="an executable segment", offset=one.offset, size=one.size, address=one.address)
         for one in executable
@@ -242,9 +246,8 @@ def _entries(
 
 def _isa_needed(reader: Reader, segments: list[Segment]) -> str | None:
     """Return the level that the note demands: x86-64 psABI, "Program Property", GNU_PROPERTY_X86_ISA_1_NEEDED."""
-    for one in segments:
-        if one.type not in (PT_NOTE, PT_GNU_PROPERTY) or not reader.holds(one.offset, one.size):
-            continue
+    noted = [one for one in segments if one.type in (PT_NOTE, PT_GNU_PROPERTY) and reader.holds(one.offset, one.size)]
+    for one in noted[:_MOST_NOTES]:
         notes = reader.data[one.offset : one.offset + min(one.size, 1 << 16)].tobytes()
         position = 0
         while position + 12 <= len(notes):
