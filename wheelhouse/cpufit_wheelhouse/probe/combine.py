@@ -96,11 +96,6 @@ def _import_part(
     return at_import
 
 
-def is_library(member: str) -> bool:
-    """Tell by its name whether a member is a native library: evidence may also come of texts."""
-    return member.endswith(".so") or ".so." in member
-
-
 def _confidence(static: Verdict, report: ProbeReport) -> Confidence:
     """Return high where a probe ran as the verdict says and died below it: that takes the doubt out of suspicions."""
     results = {run.result for run in report.runs}
