@@ -9,14 +9,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.flow.native_wheels import V1, V3, Build, compile_build, compiler
-from tests.inspection.control_libraries import X86_64, build
+from tests.inspection.control_libraries import AARCH64, X86_64, build
+from tests.inspection.control_libraries import compiler as arm_compiler
 
 from cpufit_wheelhouse.inspection.wheel import inspect_wheel
 from cpufit_wheelhouse.probe import sandbox
+from cpufit_wheelhouse.probe.arm64_root import Arm64Unavailable, make_arm64_root
 from cpufit_wheelhouse.probe.combine import combine
 from cpufit_wheelhouse.probe.models import X86_64 as LADDER
 from cpufit_wheelhouse.probe.options import ProbeOptions
@@ -231,3 +234,46 @@ def test_the_emulated_cpus_have_what_the_ladder_says(tmp_path: Path) -> None:
         better = set().union(*(other.features for other in LADDER if not other.features <= model.features))
         # LAHF never traps there, so it does not tell two CPUs apart, and the least one says that it has it
         assert not (better - model.features - {"lahf_lm"}) & found, model.name
+
+
+@pytest.fixture(scope="module")
+def arm64_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if shutil.which("qemu-aarch64") is None or arm_compiler("aarch64") is None:
+        pytest.skip("qemu-aarch64 and gcc-aarch64-linux-gnu are needed")
+    root = tmp_path_factory.mktemp("arm64") / "root"
+    try:
+        make_arm64_root(root)
+    except Arm64Unavailable as error:
+        pytest.skip(f"no arm64 Python: {error}")
+    return root
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(
+    ("name", "needs", "results"),
+    [
+        ("arm-baseline", ("aarch64_8a", "aarch64_8a"), {"cortex-a53": "ok"}),
+        ("arm-lse-guarded", ("aarch64_8a", "aarch64_8a"), {"cortex-a53": "ok"}),
+        ("arm-lse", ("aarch64_8a+atomics",) * 2, {"neoverse-n1": "ok", "cortex-a53": "died"}),
+    ],
+)
+def test_arm64_wheels_are_asked_on_arm64_cpus(
+    name: str,
+    needs: tuple[str, str],
+    results: dict[str, str],
+    arm64_root: Path,
+    wheel_factory: Factory,
+    tmp_path: Path,
+    options: ProbeOptions,
+) -> None:
+    control = next(one for one in AARCH64 if one.name == name)
+    library = build(control, tmp_path).read_bytes()
+    tags = "py3-none-manylinux_2_17_aarch64"
+    wheel = wheel_factory(tags=tags, members={"pkg/__init__.py": WORK.encode(), "pkg/_native.so": library})
+    static = inspect_wheel(wheel, wheel.name)
+    report = probe_wheel(wheel, wheel.name, static, replace(options, arm64_root=arm64_root))
+    assert {run.model: run.result for run in report.runs} == results, report
+    need = combine(static, report).need
+    assert need is not None
+    assert need.as_dict()["aarch64"] == {"import": needs[0], "use": needs[1]}
+    assert report.libraries == ("pkg/_native.so",)

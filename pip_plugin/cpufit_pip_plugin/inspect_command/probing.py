@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,12 @@ def add_probe_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--probe-time", type=float, default=300.0, metavar="SECONDS", help="what one run may take (default: 300)"
     )
+    parser.add_argument(
+        "--probe-arm64-root",
+        type=Path,
+        metavar="DIR",
+        help="an unpacked arm64 Debian with Python, for arm64 wheels; made there where DIR does not exist (needs apt)",
+    )
 
 
 def probed(path: Path, verdict: Verdict, arguments: argparse.Namespace) -> Verdict:
@@ -36,10 +43,17 @@ def probed(path: Path, verdict: Verdict, arguments: argparse.Namespace) -> Verdi
     from cpufit_wheelhouse.probe.options import ProbeOptions  # noqa: PLC0415 - as above
     from cpufit_wheelhouse.probe.probe import probe_wheel  # noqa: PLC0415 - as above
 
+    root: Path | None = arguments.probe_arm64_root
+    if root is not None and not root.exists():
+        from cpufit_wheelhouse.probe.arm64_root import make_arm64_root  # noqa: PLC0415 - once
+
+        count = make_arm64_root(root)
+        print(f"unpacked {count} arm64 packages into {root}", file=sys.stderr)
     options = ProbeOptions(
         index_url=arguments.probe_index,
         find_links=arguments.probe_find_links,
         smoke=arguments.probe_smoke,
         time_limit=arguments.probe_time,
+        arm64_root=None if root is None else root.resolve(),
     )
     return combine(verdict, probe_wheel(path, path.name, verdict, options))

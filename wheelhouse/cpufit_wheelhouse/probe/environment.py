@@ -22,17 +22,25 @@ _ASK = (
 )
 
 
+ARM64_INSIDE = Path("/probe/root")
+"""Where an unpacked arm64 Debian is seen inside the sandbox."""
+
+
 class EnvironmentUnavailable(Exception):
     """There is no environment for the wheel; the sentence says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interpreter:
-    """A Python of this machine's architecture."""
+    """A Python that a probe can run."""
 
     program: Path
     """The real program: not a shim, not a virtual environment's."""
     prefix: Path
+    pip_options: tuple[str, ...] = ()
+    """What pip is told to install for it, before its command."""
+    install_options: tuple[str, ...] = ()
+    """The same, after it."""
 
 
 def interpreter_for(name: WheelFilename, options: ProbeOptions) -> Interpreter:
@@ -40,7 +48,7 @@ def interpreter_for(name: WheelFilename, options: ProbeOptions) -> Interpreter:
 
     :raises EnvironmentUnavailable: none of those wanted is here
     """
-    wanted = list(dict.fromkeys(_wanted(name)))
+    wanted = list(dict.fromkeys(_wanted(name, sys.version_info[:2])))
     for tag in wanted:
         for candidate in _candidates(tag, options.interpreters):
             found = _asked(candidate)
@@ -49,11 +57,11 @@ def interpreter_for(name: WheelFilename, options: ProbeOptions) -> Interpreter:
     raise EnvironmentUnavailable(f"no interpreter for {', '.join(wanted) or 'its tags'} is installed")
 
 
-def _wanted(name: WheelFilename) -> Iterable[str]:
-    own = f"cp{sys.version_info.major}{sys.version_info.minor}"
+def _wanted(name: WheelFilename, running: tuple[int, int]) -> Iterable[str]:
+    own = f"cp{running[0]}{running[1]}"
     tags = sorted({tuple(tag.split("-", 2)[:2]) for tag in name.tags}, reverse=True)
     for interpreter, abi in tags:
-        if interpreter.startswith("py") or (abi == "abi3" and _version(interpreter) <= sys.version_info[:2]):
+        if interpreter.startswith("py") or (abi == "abi3" and _version(interpreter) <= running):
             yield own
         elif abi in {interpreter, "none", "abi3"}:
             yield interpreter
@@ -83,7 +91,7 @@ def _asked(program: str) -> Interpreter | None:
     except (OSError, subprocess.SubprocessError):
         return None
     prefix, executable = Path(told[0]), Path(told[1]).resolve()
-    return Interpreter(program=executable, prefix=prefix.resolve())
+    return Interpreter(program=executable, prefix=prefix.resolve(), pip_options=("--python", str(executable)))
 
 
 def fill(target: Path, wheel: Path, interpreter: Interpreter, options: ProbeOptions) -> None:
@@ -91,14 +99,27 @@ def fill(target: Path, wheel: Path, interpreter: Interpreter, options: ProbeOpti
 
     :raises EnvironmentUnavailable: pip cannot, with the end of what it says
     """
-    command = [sys.executable, "-m", "pip", "--python", str(interpreter.program)]
+    reason = _install(target, str(wheel), interpreter, options)
+    if reason is not None:
+        raise EnvironmentUnavailable(reason)
+
+
+def add(target: Path, requirement: str, interpreter: Interpreter, options: ProbeOptions) -> bool:
+    """Install one thing more, where it can be had."""
+    return _install(target, requirement, interpreter, options) is None
+
+
+def _install(target: Path, wanted: str, interpreter: Interpreter, options: ProbeOptions) -> str | None:
+    """Return why it could not be installed."""
+    command = [sys.executable, "-m", "pip"]
     environ = dict(os.environ)
     if options.index_url is not None:
         environ = {name: value for name, value in environ.items() if not name.startswith("PIP_")}
         environ["PIP_CONFIG_FILE"] = os.devnull
         command += ["--isolated"]
-    command += ["install", "--quiet", "--no-input", "--disable-pip-version-check", "--only-binary", ":all:"]
-    command += ["--no-compile", "--target", str(target), str(wheel)]
+    command += [*interpreter.pip_options, "install", *interpreter.install_options]
+    command += ["--quiet", "--no-input", "--disable-pip-version-check", "--only-binary", ":all:"]
+    command += ["--no-compile", "--target", str(target), wanted]
     if options.index_url is not None:
         command += ["--index-url", options.index_url]
     if options.find_links is not None:
@@ -108,7 +129,30 @@ def fill(target: Path, wheel: Path, interpreter: Interpreter, options: ProbeOpti
             command, env=environ, capture_output=True, text=True, timeout=options.install_time_limit, check=False
         )
     except subprocess.TimeoutExpired:
-        raise EnvironmentUnavailable("its dependencies did not come in time") from None
-    if ended.returncode != 0:
-        last = [line for line in ended.stderr.splitlines() if line.strip()][-1:] or ["pip failed"]
-        raise EnvironmentUnavailable(f"its dependencies cannot be had: {last[0][:300]}")
+        return "its dependencies did not come in time"
+    if ended.returncode == 0:
+        return None
+    last = [line for line in ended.stderr.splitlines() if line.strip()][-1:] or ["pip failed"]
+    return f"its dependencies cannot be had: {last[0][:300]}"
+
+
+def arm64_interpreter(name: WheelFilename, root: Path) -> Interpreter:
+    """Return the Python of an unpacked arm64 Debian.
+
+    :raises EnvironmentUnavailable: there is none, or the wheel wants another
+    """
+    found = sorted(root.glob("usr/bin/python3.[0-9]*[0-9]"))
+    if not found:
+        raise EnvironmentUnavailable("no arm64 Python is unpacked for the probe")
+    version = found[-1].name.removeprefix("python")
+    running = (3, int(version.partition(".")[2]))
+    tag = f"cp3{running[1]}"
+    if tag not in _wanted(name, running):
+        raise EnvironmentUnavailable(f"the arm64 Python is {version}, and the wheel wants another")
+    options = ["--python-version", version, "--implementation", "cp", "--abi", tag, "--abi", "abi3", "--abi", "none"]
+    # the glibc of the machine that emulates says nothing of the one in there; Debian 12 has 2.36
+    options += [word for minor in range(36, 16, -1) for word in ("--platform", f"manylinux_2_{minor}_aarch64")]
+    options += ["--platform", "manylinux2014_aarch64", "--platform", "any"]
+    return Interpreter(
+        program=ARM64_INSIDE / found[-1].relative_to(root), prefix=ARM64_INSIDE / "usr", install_options=tuple(options)
+    )

@@ -37,6 +37,21 @@ def extension_module(member: str) -> str | None:
     return f"{folder.replace('/', '.')}.{match[1]}" if folder else match[1]
 
 
+def neighbours(library: str, members: Iterable[str]) -> tuple[str, ...]:
+    """Return what may be extension modules beside a plain library, shortest names first: one of them may load it.
+
+    Bazel's have no tag: ``jaxlib/_jax.so`` is nothing but a door to ``jaxlib/libjax_common.so``.
+    """
+    folder = library.rpartition("/")[0]
+    inside = (member for member in members if member.rpartition("/")[0] == folder)
+    names = (member.rpartition("/")[2] for member in inside if member.endswith(".so"))
+    found = (match[1] for name in names if not name.startswith("lib") and (match := _MODULE.fullmatch(name)))
+    if not all(part.isidentifier() for part in folder.split("/") if part):
+        return ()
+    dotted = folder.replace("/", ".") + "." if folder else ""
+    return tuple(sorted((dotted + name for name in found), key=lambda name: (len(name), name)))
+
+
 def _inside(folder: str, folders: dict[str, set[str]], depth: int) -> list[str]:
     dotted = folder.replace("/", ".") + "." if folder else ""
     found = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +15,10 @@ from cpufit_wheelhouse.inspection.siblings import names_a_cpu
 from cpufit_wheelhouse.inspection.verdict import Verdict
 
 from . import sandbox
-from .environment import EnvironmentUnavailable, Interpreter, fill, interpreter_for
+from .environment import EnvironmentUnavailable, Interpreter, add, arm64_interpreter, fill, interpreter_for
 from .faults import judged
 from .models import CONTROL, EMULATORS, LADDERS, Model
-from .modules import extension_module, importable_modules
+from .modules import extension_module, importable_modules, neighbours
 from .options import ProbeOptions
 from .plan import Result, next_model
 from .report import ProbeReport, Run
@@ -57,7 +58,7 @@ def probe_wheel(path: Path, filename: str, static: Verdict, options: ProbeOption
         except EnvironmentUnavailable as error:
             return ProbeReport(arch=arch, modules=modules, reasons=(str(error),))
         wheel.unlink()
-        _let_others_read(Path(folder))
+        let_others_read(Path(folder))
         runner = Runner(arch=arch, site=site, interpreter=interpreter, options=options)
         return _Probe(runner=runner, members=members, modules=modules, arch=arch).run(static)
 
@@ -73,7 +74,7 @@ class _Probe:
         """Run the controls and the plan."""
         smoke = self.runner.options.smoke or ""
         asked = self.modules
-        control = self.runner.run(CONTROL, modules=asked, smoke=smoke)
+        control = self._control(asked, smoke)
         further = self._further(static, control)
         if further and control.complete:
             more = self.runner.run(CONTROL, modules=(*asked, *further), smoke=smoke)
@@ -110,8 +111,24 @@ class _Probe:
         told = dict.fromkeys(
             one.library for one in static.evidence if one.weight == "requires" and one.arch == self.arch
         )
-        names = (extension_module(one) for one in told if one not in mapped and not names_a_cpu(one))
-        return tuple(dict.fromkeys(name for name in names if name and name not in self.modules))[:MAX_FURTHER]
+        names: list[str] = []
+        for one in told:
+            if one not in mapped and not names_a_cpu(one):
+                own = extension_module(one)
+                names += neighbours(one, self.members) if own is None else (own,)
+        return tuple(dict.fromkeys(name for name in names if name not in self.modules))[:MAX_FURTHER]
+
+    def _control(self, modules: tuple[str, ...], smoke: str) -> Attempt:
+        """Run on the CPU that has everything; with setuptools where an import wants it and nothing declares it.
+
+        Virtual environments held it until Python 3.12, and there are wheels that count on that.
+        """
+        control = self.runner.run(CONTROL, modules=modules, smoke=smoke)
+        wanted = any(_wants_setuptools(one) for one in control.failed)
+        if not wanted or not add(self.runner.site, "setuptools", self.runner.interpreter, self.runner.options):
+            return control
+        let_others_read(self.runner.site)
+        return self.runner.run(CONTROL, modules=modules, smoke=smoke)
 
     def _where_python_runs(self, ladder: tuple[Model, ...]) -> tuple[Model, ...]:
         for index in range(1, len(ladder)):
@@ -140,7 +157,8 @@ def _obstacle(name: WheelFilename, arch: str, options: ProbeOptions) -> str | No
 
 
 def _interpreter(name: WheelFilename, arch: str, options: ProbeOptions) -> Interpreter:
-    del arch
+    if arch == "aarch64" and options.arm64_root is not None:
+        return arm64_interpreter(name, options.arm64_root)
     return interpreter_for(name, options)
 
 
@@ -154,7 +172,11 @@ def _control_failed(control: Attempt) -> str:
     return f"the import fails on a CPU that has everything: {last[0][:200]}"
 
 
-def _let_others_read(folder: Path) -> None:
+def _wants_setuptools(failed: Mapping[str, object]) -> bool:
+    return failed.get("how") == "ModuleNotFoundError" and "'setuptools'" in str(failed.get("said"))
+
+
+def let_others_read(folder: Path) -> None:
     """Let the sandbox's user read what was installed; pip keeps a umask's or a wheel's modes."""
     folder.chmod(0o755)
     for path in folder.rglob("*"):

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from .environment import Interpreter
+from .environment import ARM64_INSIDE, Interpreter
 from .models import EMULATORS
 from .options import ProbeOptions
 from .sandbox import Ended, SandboxLimits, run_sandboxed
@@ -112,7 +112,7 @@ class Runner:
     def _command(self, model: str, modules: tuple[str, ...], smoke: str) -> list[str]:
         emulator = [f"/usr/bin/{EMULATORS[self.arch]}", "-cpu", model, "-strace", "-D", str(_OUT / "trace")]
         if self.options.arm64_root is not None and self.arch == "aarch64":
-            emulator += ["-L", "/probe/root"]
+            emulator += ["-L", str(ARM64_INSIDE)]
         python = [str(self.interpreter.program), "-S", "-c", _BOOTSTRAP, _MARK, json.dumps(list(modules)), smoke]
         return [*emulator, *python]
 
@@ -120,7 +120,7 @@ class Runner:
         binds = {SITE: self.site}
         prefix = self.interpreter.prefix
         if self.arch == "aarch64" and self.options.arm64_root is not None:
-            binds[Path("/probe/root")] = self.options.arm64_root
+            binds[ARM64_INSIDE] = self.options.arm64_root
         elif not prefix.is_relative_to("/usr") or prefix.is_relative_to("/usr/local"):
             binds[prefix] = prefix
         return binds
