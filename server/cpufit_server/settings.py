@@ -126,6 +126,34 @@ class Settings(BaseSettings):
     inspection_idle_seconds: float = Field(
         default=60.0, gt=0, description="Seconds without work after which an inspection's process ends."
     )
+    probe: bool = Field(
+        default=False,
+        description="Whether wheels that come in are also imported on emulated CPUs, in a sandbox: it runs their code.",
+    )
+    probe_index: str | None = Field(
+        default=None, description="Where a probe takes dependencies from; pip's own configuration where it is not set."
+    )
+    probe_find_links: Path | None = Field(
+        default=None, description="A folder of wheels from which a probe takes dependencies before the index."
+    )
+    probe_smoke_folder: Path | None = Field(
+        default=None, description="A folder of files PROJECT.py: Python that a probe runs after the import."
+    )
+    probe_arm64_root: Path | None = Field(
+        default=None, description="An unpacked arm64 Debian with Python, for probes of arm64 wheels."
+    )
+    probe_time_limit: float = Field(default=300.0, gt=0, description="Seconds that one import of a probe may take.")
+    probe_install_time_limit: float = Field(
+        default=900.0, gt=0, description="Seconds that fetching the dependencies of a probe may take."
+    )
+    probe_memory_bytes: int = Field(
+        default=16 * 1024**3, ge=1024**3, description="The address space of one import of a probe, in bytes."
+    )
+    probe_file_bytes: int = Field(
+        default=256 * 1024**2, ge=0, description="The largest file that an import of a probe may write, in bytes."
+    )
+    probe_processes: int = Field(default=256, ge=1, description="How many processes one import of a probe may have.")
+    probe_max_cpus: int = Field(default=3, ge=1, description="How many CPUs a probe asks at most, besides controls.")
     page_cache_entries: int = Field(default=256, ge=1, description="The most rendered pages kept in memory.")
     page_cache_bytes: int = Field(
         default=64 * 1024**2, ge=0, description="The most bytes of rendered pages kept in memory."

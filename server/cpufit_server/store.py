@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cpufit_wheelhouse.home import Home, open_home
 from cpufit_wheelhouse.inspection.workers import InspectionPool, WorkerOptions
 from cpufit_wheelhouse.pooled import PooledInspector
+from cpufit_wheelhouse.probe.options import ProbeOptions
 
 if TYPE_CHECKING:
     from cpufit_wheelhouse.inspection.workers import Progress
@@ -71,4 +72,21 @@ def worker_options(settings: Settings) -> WorkerOptions:
         max_library_bytes=settings.inspection_max_library_bytes,
         max_libraries=settings.inspection_max_libraries,
         idle_seconds=settings.inspection_idle_seconds,
+        probe=probe_options(settings) if settings.probe else None,
+    )
+
+
+def probe_options(settings: Settings) -> ProbeOptions:
+    """Return what the settings let probes cost, and where they take things from."""
+    return ProbeOptions(
+        index_url=settings.probe_index,
+        find_links=settings.probe_find_links,
+        smoke_folder=settings.probe_smoke_folder,
+        arm64_root=settings.probe_arm64_root,
+        time_limit=settings.probe_time_limit,
+        install_time_limit=settings.probe_install_time_limit,
+        memory_bytes=settings.probe_memory_bytes,
+        file_bytes=settings.probe_file_bytes,
+        processes=settings.probe_processes,
+        max_probes=settings.probe_max_cpus,
     )

@@ -18,6 +18,7 @@ from tests.inspection.control_libraries import AARCH64, X86_64, build
 from tests.inspection.control_libraries import compiler as arm_compiler
 
 from cpufit_wheelhouse.inspection.wheel import inspect_wheel
+from cpufit_wheelhouse.inspection.workers import InspectionPool, WorkerOptions
 from cpufit_wheelhouse.probe import sandbox
 from cpufit_wheelhouse.probe.arm64_root import Arm64Unavailable, make_arm64_root
 from cpufit_wheelhouse.probe.combine import combine
@@ -277,3 +278,39 @@ def test_arm64_wheels_are_asked_on_arm64_cpus(
     assert need is not None
     assert need.as_dict()["aarch64"] == {"import": needs[0], "use": needs[1]}
     assert report.libraries == ("pkg/_native.so",)
+
+
+def test_a_pool_probes_where_it_is_told_to(wheel_factory: Factory, tmp_path: Path, options: ProbeOptions) -> None:
+    wheel = wheel_factory(tags=TAGS, members={"pkg/__init__.py": LOAD.encode(), "pkg/_native.so": native(tmp_path, V3)})
+    (tmp_path / "smoke").mkdir()
+    snippet = "import ctypes, pkg; pkg.native.doubled_sum((ctypes.c_int * 8)())"
+    needs = []
+    for smoke in ("", snippet):
+        (tmp_path / "smoke" / "small.py").write_text(smoke, encoding="utf-8")
+        with_smoke = replace(options, smoke_folder=tmp_path / "smoke")
+        pool = InspectionPool(tmp_path / "inspecting", WorkerOptions(probe=with_smoke))
+        try:
+            verdict = pool.submit(wheel, wheel.name).result(120)
+        finally:
+            pool.close()
+        assert verdict.need is not None
+        assert verdict.need.source == "probed"
+        needs.append(verdict.need.as_dict()["x86_64"])
+    assert needs[0]["import"] != needs[0]["use"]
+    assert needs[1]["import"] == needs[1]["use"] == needs[0]["use"]
+
+
+def test_a_probe_that_comes_to_grief_costs_nothing_of_what_was_read(
+    wheel_factory: Factory, tmp_path: Path, options: ProbeOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = b"while True: pass\n"
+    wheel = wheel_factory(tags=TAGS, members={"pkg/__init__.py": code, "pkg/_native.so": native(tmp_path, V3)})
+    monkeypatch.setattr(ProbeOptions, "longest", 8.0)  # less than one import may take
+    pool = InspectionPool(tmp_path / "inspecting", WorkerOptions(probe=options))
+    try:
+        verdict = pool.submit(wheel, wheel.name).result(120)
+    finally:
+        pool.close()
+    assert verdict.need is not None
+    assert verdict.need.source == "inspected"
+    assert verdict.notes == ("probe: the inspection took longer than it may",)

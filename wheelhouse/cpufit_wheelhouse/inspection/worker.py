@@ -17,6 +17,8 @@ from typing import Any, TextIO
 from cpufit_wheelhouse.archive import ArchiveLimits
 from cpufit_wheelhouse.errors import WheelError
 
+from .verdict import Verdict
+
 
 def main() -> None:
     """Serve until the input ends, or nothing was asked for some time."""
@@ -54,6 +56,24 @@ def _lines(stream: TextIO, idle: float) -> Iterator[str]:
 
 
 def _answered(request: dict[str, Any]) -> dict[str, object]:
+    try:
+        verdict = _probed(request) if "probe" in request else _inspected(request)
+    except WheelError as error:
+        return {"error": error.as_dict()}
+    return {"verdict": verdict.as_dict()}
+
+
+def _probed(request: dict[str, Any]) -> Verdict:
+    from cpufit_wheelhouse.probe.combine import combine  # noqa: PLC0415  # where an operator turned it on
+    from cpufit_wheelhouse.probe.options import ProbeOptions  # noqa: PLC0415  # as above
+    from cpufit_wheelhouse.probe.probe import probe_wheel  # noqa: PLC0415  # as above
+
+    static = Verdict.from_dict(request["static"])
+    options = ProbeOptions.from_dict(request["probe"])
+    return combine(static, probe_wheel(Path(request["path"]), request["filename"], static, options))
+
+
+def _inspected(request: dict[str, Any]) -> Verdict:
     from .wheel import DEFAULT_INSPECTION_LIMITS, inspect_wheel  # noqa: PLC0415  # takes a second: numpy
 
     limits = replace(
@@ -62,17 +82,13 @@ def _answered(request: dict[str, Any]) -> dict[str, object]:
         max_library_bytes=request["max_library_bytes"],
         max_libraries=request["max_libraries"],
     )
-    try:
-        verdict = inspect_wheel(
-            Path(request["path"]),
-            request["filename"],
-            limits=limits,
-            threads=request["threads"],
-            progress=lambda *told: _answer({"progress": told}),
-        )
-    except WheelError as error:
-        return {"error": error.as_dict()}
-    return {"verdict": verdict.as_dict()}
+    return inspect_wheel(
+        Path(request["path"]),
+        request["filename"],
+        limits=limits,
+        threads=request["threads"],
+        progress=lambda *told: _answer({"progress": told}),
+    )
 
 
 def _answer(answer: dict[str, object]) -> None:

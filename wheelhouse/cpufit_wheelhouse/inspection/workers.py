@@ -23,6 +23,7 @@ from typing import Any
 
 from cpufit_wheelhouse.archive import DEFAULT_LIMITS, ArchiveLimits
 from cpufit_wheelhouse.errors import WheelError
+from cpufit_wheelhouse.probe.options import ProbeOptions
 
 from .verdict import Verdict
 
@@ -51,6 +52,8 @@ class WorkerOptions:
     """A wheel with more native libraries is undetermined."""
     idle_seconds: float = 60.0
     """A worker without work for this long ends its process and gives its memory back."""
+    probe: ProbeOptions | None = None
+    """With it a wheel is also imported on emulated CPUs; that runs its code, inside a sandbox."""
 
 
 class InspectionPool:
@@ -106,19 +109,22 @@ class InspectionPool:
             "max_libraries": self._options.max_libraries,
             "archive": asdict(self._options.archive),
         }
-        answer = self._ask(request, progress)
-        if "error" in answer:
-            error = answer["error"]
-            raise WheelError(error["message"], code=error["code"], where=error.get("where"), hint=error.get("hint"))
-        return Verdict.from_dict(answer["verdict"])
+        verdict = _verdict_in(self._ask(request, self._options.time_limit, progress))
+        if self._options.probe is None or not verdict.known:
+            return verdict
+        probing = request | {"probe": self._options.probe.as_dict(), "static": verdict.as_dict()}
+        together = _verdict_in(self._ask(probing, self._options.probe.longest, progress))
+        if not together.known:  # the probe's process came to grief: what was read stands
+            return verdict.with_notes(f"probe: {reason}" for reason in together.undetermined)
+        return together
 
-    def _ask(self, request: Mapping[str, object], progress: Progress | None) -> Mapping[str, Any]:
+    def _ask(self, request: Mapping[str, object], seconds: float, progress: Progress | None) -> Mapping[str, Any]:
         while True:
             child: _Child | None = getattr(self._local, "child", None)
             fresh = child is None
             if child is None:
                 child = self._local.child = self._started()
-            answer = child.ask(request, self._options.time_limit, progress)
+            answer = child.ask(request, seconds, progress)
             if answer is not None:
                 return answer
             self._local.child = None
@@ -137,6 +143,13 @@ class InspectionPool:
             child = _Child(self._scratch, self._options)
             self._children.append(child)
             return child
+
+
+def _verdict_in(answer: Mapping[str, Any]) -> Verdict:
+    if "error" in answer:
+        error = answer["error"]
+        raise WheelError(error["message"], code=error["code"], where=error.get("where"), hint=error.get("hint"))
+    return Verdict.from_dict(answer["verdict"])
 
 
 class _Child:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,3 +34,26 @@ class ProbeOptions:
     """How many CPUs are asked, besides the controls."""
     arm64_root: Path | None = None
     """The root of an arm64 Debian with its Python, for wheels of that architecture."""
+    smoke_folder: Path | None = None
+    """Files ``PROJECT.py`` with such Python for single projects, normalized names; before ``smoke``."""
+
+    @property
+    def longest(self) -> float:
+        """How many seconds a whole probe can take: the dependencies, the controls and the CPUs."""
+        return self.install_time_limit + (self.max_probes + 4) * self.time_limit
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        plain = asdict(self)
+        for name in ("find_links", "arm64_root", "smoke_folder"):
+            plain[name] = None if plain[name] is None else str(plain[name])
+        return plain | {"interpreters": {tag: str(path) for tag, path in self.interpreters.items()}}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ProbeOptions:
+        """Return it from its JSON form."""
+        values = dict(data)
+        for name in ("find_links", "arm64_root", "smoke_folder"):
+            values[name] = None if values[name] is None else Path(values[name])
+        values["interpreters"] = {tag: Path(path) for tag, path in values["interpreters"].items()}
+        return cls(**values)

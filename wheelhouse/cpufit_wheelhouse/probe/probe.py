@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from packaging.utils import canonicalize_name
 
 from cpufit_resolver.features import architecture
 from cpufit_wheelhouse.archive import open_archive
@@ -39,6 +41,7 @@ def probe_wheel(path: Path, filename: str, static: Verdict, options: ProbeOption
     """
     name = parse_wheel_filename(filename)
     arch = next((one for one in ("x86_64", "aarch64") if one in name.architectures()), "x86_64")
+    options = _with_smoke(name, options)
     reason = _obstacle(name, arch, options)
     if reason is not None:
         return ProbeReport(arch=arch, reasons=(reason,))
@@ -154,6 +157,13 @@ def _obstacle(name: WheelFilename, arch: str, options: ProbeOptions) -> str | No
     if shutil.which(EMULATORS[arch]) is None:
         return f"{EMULATORS[arch]} is not installed (Debian: qemu-user)"
     return sandbox.unavailable()
+
+
+def _with_smoke(name: WheelFilename, options: ProbeOptions) -> ProbeOptions:
+    if options.smoke_folder is None:
+        return options
+    snippet = options.smoke_folder / f"{canonicalize_name(name.name)}.py"
+    return replace(options, smoke=snippet.read_text(encoding="utf-8")) if snippet.is_file() else options
 
 
 def _interpreter(name: WheelFilename, arch: str, options: ProbeOptions) -> Interpreter:
