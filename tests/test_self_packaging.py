@@ -70,12 +70,12 @@ class TestTheWheel:
     def test_says_that_its_packages_are_typed(self, package: str, wheel: Path) -> None:
         assert f"{package}/py.typed" in _members(wheel)
 
-    def test_has_two_commands(self, wheel: Path) -> None:
+    def test_has_its_commands(self, wheel: Path) -> None:
         with zipfile.ZipFile(wheel) as archive:
             name = next(name for name in archive.namelist() if name.endswith("/entry_points.txt"))
             entry_points = ConfigParser()
             entry_points.read_string(archive.read(name).decode())
-        assert set(entry_points["console_scripts"]) == {"cpu-check", "cpufit-server"}
+        assert set(entry_points["console_scripts"]) == {"cpu-check", "cpufit", "cpufit-server"}
 
     def test_can_be_imported_from_where_pip_puts_it(self, wheel: Path, tmp_path: Path) -> None:
         install = [sys.executable, "-m", "pip", "install", "--no-index", "--no-deps", "--quiet", "--no-warn-conflicts"]
