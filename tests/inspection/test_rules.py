@@ -37,6 +37,13 @@ def test_without_a_way_to_ask_everything_used_is_required() -> None:
     assert "vpaddd in add" in found.text
 
 
+def test_what_a_flag_from_elsewhere_chooses_by_name_is_not_required() -> None:
+    used = {"bmi2": 7, "popcnt": 3}
+    found = rules.no_dispatcher(facts(dispatchers=(), used=used, chosen_by_name=frozenset({"bmi2"})))
+    assert found is not None
+    assert found.features == ("popcnt",)
+
+
 def test_a_library_that_asks_the_cpu_may_have_what_it_does_not_need() -> None:
     assert rules.no_dispatcher(facts(used={"avx2": 50})) is None
 

@@ -47,3 +47,19 @@ def test_the_least_demanding_member_speaks_for_the_family() -> None:
         "p/a_avx512.so": frozenset({"sse3", "avx2", "avx512f"}),
     }
     assert least_demanding(family, needs) == "p/a.so"
+
+
+def test_a_name_that_promises_avx2_is_not_for_every_cpu_even_where_nothing_was_found_in_it() -> None:
+    (family,) = families(["faiss/_swigfaiss.so", "faiss/_swigfaiss_avx2.so"])
+    needs = {"faiss/_swigfaiss.so": frozenset({"sse3"}), "faiss/_swigfaiss_avx2.so": frozenset[str]()}
+    assert least_demanding(family, needs) == "faiss/_swigfaiss.so"
+
+
+def test_a_fallback_that_is_named_for_less_stands_before_the_plain_name() -> None:
+    (family,) = families(["p/libfast.so", "p/libfast_sse2.so"])
+    needs = {"p/libfast.so": frozenset({"avx", "avx2"}), "p/libfast_sse2.so": frozenset[str]()}
+    assert least_demanding(family, needs) == "p/libfast_sse2.so"
+
+
+def test_libraries_for_graphics_processors_are_no_choice_by_the_cpu() -> None:
+    assert families(["b/libbits_cuda124.so", "b/libbits_cuda130.so", "b/libbits_cpu.so", "b/libbits_hip.so"]) == ()

@@ -110,7 +110,7 @@ def _on_architecture(libraries: Sequence[LibraryFacts], stated: Sequence[Evidenc
     needs = {library: _needed(arch, evidence) for library, evidence in found.items()}
     notes = []
     for family in families(found):
-        kept = least_demanding(family, needs)
+        kept = least_demanding(family, needs, arch)
         optional = [library for library in family.members if not needs[library] <= needs[kept]]
         for library in optional:
             found[library] = tuple(replace(one, weight="warns") for one in found[library])

@@ -17,8 +17,13 @@ from cpufit_wheelhouse.machine_code import aarch64, x86_64
 from cpufit_wheelhouse.machine_code.bits import BITS, CPUID, ID_REGISTER, LEGACY_VECTOR, bit, mask_of
 from cpufit_wheelhouse.machine_code.image import Image, Scan
 
+from .cpu_words import has_twin, is_for_a_cpu
+
 BUCKETS = 64
 """Into how many parts of equally many functions a library is cut, by address, to see how widely a feature spreads."""
+
+MOST_NAMED = 256
+"""A feature in more functions than these came by its compiler's flags, whatever their names are."""
 
 _QUERIES = re.compile(
     r"__cpu_model|__cpu_indicator_init|__cpu_features2|__x86_get_cpuid_feature_leaf|_*getauxval|elf_aux_info"
@@ -81,6 +86,8 @@ class LibraryFacts:
     code_bytes: int = 0
     coverage: float = 1.0
     """Share of the code that reliable functions cover."""
+    chosen_by_name: frozenset[str] = frozenset()
+    """Features that only functions use whose names say for which CPUs they are, beside such as are for every CPU."""
 
     @property
     def asks_the_cpu(self) -> bool:
@@ -109,6 +116,7 @@ def gather(library: str, image: Image, *, threads: int = 1) -> LibraryFacts:
         vector = int(np.count_nonzero(vectors))
         legacy = int(np.count_nonzero(vectors & (masks & np.uint64(bit(arch, LEGACY_VECTOR)) != 0)))
     reached, reached_weak = _reached(image) if arch == "x86_64" else ({}, {})
+    dispatchers = tuple(_dispatchers(image, scan))
     return LibraryFacts(
         library=library,
         arch=arch,
@@ -118,7 +126,7 @@ def gather(library: str, image: Image, *, threads: int = 1) -> LibraryFacts:
         used=_by_bit(arch, masks),
         spread=_spread(arch, masks),
         weak=_by_bit(arch, scan.masks[reliable & image.functions.weak]),
-        dispatchers=tuple(_dispatchers(image, scan)),
+        dispatchers=dispatchers,
         isa_needed=image.isa_needed,
         seen=_seen(image, scan),
         reached=reached,
@@ -128,6 +136,7 @@ def gather(library: str, image: Image, *, threads: int = 1) -> LibraryFacts:
         needed=image.needed,
         code_bytes=scan.code_bytes,
         coverage=_coverage(image, scan, reliable),
+        chosen_by_name=frozenset() if dispatchers else _chosen_by_name(image, scan, reliable),
     )
 
 
@@ -155,6 +164,25 @@ def _spread(arch: str, masks: npt.NDArray[np.uint64]) -> dict[str, float]:
 def _coverage(image: Image, scan: Scan, reliable: npt.NDArray[np.bool_]) -> float:
     lengths = image.functions.ends - image.functions.starts
     return float(lengths[reliable].sum() / scan.code_bytes) if scan.code_bytes else 1.0
+
+
+def _chosen_by_name(image: Image, scan: Scan, reliable: npt.NDArray[np.bool_]) -> frozenset[str]:
+    """Return the features of code that a flag from elsewhere chooses, as zstd's ``…_bmi2`` beside ``…_default``."""
+    names: dict[int, str] = {}
+    file: bytes | None = None
+    found = set()
+    for number, feature in enumerate(BITS[image.arch]):
+        having = np.flatnonzero(reliable & (scan.masks & np.uint64(1 << number) != 0))
+        if feature.startswith(":") or not 0 < len(having) <= MOST_NAMED:
+            continue
+        for index in having.tolist():
+            if index not in names:
+                names[index] = image.name_at(int(image.functions.starts[index])) or ""
+        if all(is_for_a_cpu(names[index]) for index in having.tolist()):
+            file = image.data.tobytes() if file is None else file
+            if any(has_twin(names[index], file) for index in having.tolist()):
+                found.add(feature)
+    return frozenset(found)
 
 
 def _dispatchers(image: Image, scan: Scan) -> list[str]:

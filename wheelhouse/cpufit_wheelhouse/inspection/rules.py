@@ -75,8 +75,11 @@ def declared_note(facts: LibraryFacts) -> Evidence | None:
 
 
 def no_dispatcher(facts: LibraryFacts) -> Evidence | None:
-    """R1: in a library that has no way to ask what the CPU has, all code is meant to run everywhere it is installed."""
-    features = decided_features(facts)
+    """R1: in a library that has no way to ask what the CPU has, all code is meant to run everywhere it is installed.
+
+    Left out is what a flag chooses that somebody else sets: functions named for a CPU, beside the same for every CPU.
+    """
+    features = decided_features(facts) - facts.chosen_by_name
     if facts.dispatchers or not features:
         return None
     return _evidence("no-dispatcher", facts, features, _first_seen(facts, features))

@@ -11,23 +11,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-_ISA = (
-    r"x86[-_]?64[-_]?v[1-4]|avx[-_]?512\w*?|avx2|avx|sse[-_]?4[-_.]?[12a]?|s?sse[23]?|f16c|fma[34]?|bmi2|popcnt"
-    r"|haswell|broadwell|skylake(?:[-_]?(?:x|avx512))?|skx|icelake(?:[-_]server)?|icl|icx|cascadelake|cooperlake"
-    r"|sapphirerapids|spr|alderlake|cannonlake|sandybridge|ivybridge|nehalem|westmere|core2|penryn|piledriver"
-    r"|bulldozer|zen[1-5]?|znver[1-5]|knl|knm|mc3?|amx"
-    r"|aes[-_]?ni|aes|p?clmul\w*|sha[-_]?ni|vaes|gfni|adx|abm|lzcnt"
-    r"|neon|asimd|sve2?|sme|dotprod|fp16|i8mm|lse|armv[89][\w.]*|cortex[-_]?\w+|neoverse\w*|graviton\d|apple[-_]?m\d"
-)
-_PLAIN = (
-    r"def|default|generic|basic|cpu|baseline|base|scalar|fallback|noavx\d*|no[-_]?simd|compat|portable|plain|x64"
-    r"|x86[-_]?64|c"
-)
-_GPU = r"cuda[\d_]*|cu\d+|rocm[\d_]*|hip|metal|vulkan|opencl|sycl"
-_TOKEN = re.compile(rf"(?<![a-z0-9])(?:{_ISA}|{_GPU})(?![a-z0-9])", re.IGNORECASE)
-_GPU_TOKEN = re.compile(rf"(?<![a-z0-9])(?:{_GPU})(?![a-z0-9])", re.IGNORECASE)
-_ISA_TOKEN = re.compile(rf"(?<![a-z0-9])(?:{_ISA})(?![a-z0-9])", re.IGNORECASE)
-_PLAIN_TOKEN = re.compile(rf"(?<![a-z0-9])(?:{_PLAIN})(?![a-z0-9])", re.IGNORECASE)
+from .cpu_words import CPU_WORD, PLAIN_WORD, promised, words_in
+
+_CPU_TOKEN = re.compile(rf"(?<![a-z0-9])(?:{CPU_WORD})(?![a-z0-9])", re.IGNORECASE)
+_PLAIN_TOKEN = re.compile(rf"(?<![a-z0-9])(?:{PLAIN_WORD})(?![a-z0-9])", re.IGNORECASE)
 _HWCAPS = re.compile(r"(?:^|/)glibc-hwcaps/[^/]+/")
 _HASH = re.compile(r"-[0-9a-f]{8}(?=\.so|\.dylib|\.dll|$)")
 """What auditwheel and delocate put into the names of the libraries that they bring."""
@@ -64,20 +51,17 @@ def families(libraries: Iterable[str]) -> tuple[Family, ...]:
 
 def names_a_cpu(library: str) -> bool:
     """Tell whether a library's own name says for which CPU it is (``_raw_aesni.so``, ``_sha256_shani.so``)."""
-    stem = _HASH.sub("", library.rpartition("/")[2]).partition(".")[0]
-    return bool(_ISA_TOKEN.search(stem))
+    return bool(words_in(_HASH.sub("", library.rpartition("/")[2]).partition(".")[0]))
 
 
-def least_demanding(family: Family, needs: Mapping[str, frozenset[str]]) -> str:
+def least_demanding(family: Family, needs: Mapping[str, frozenset[str]], arch: str = "x86_64") -> str:
     """Return the member that runs on most CPUs: whose need is within the most others' needs, then the smallest.
 
-    One made for a graphics processor does not count beside one that is not.
+    What a member's name promises counts as its need too: one that is named for AVX2 is not the one for all CPUs, even
+    where reading found nothing in it.
     """
-    known = [name for name in family.members if name in needs]
-    members = [name for name in known if not _GPU_TOKEN.search(name)] or known
-    return min(
-        members, key=lambda name: (-sum(needs[name] <= needs[other] for other in members), len(needs[name]), name)
-    )
+    asked = {name: needs[name] | promised(_HASH.sub("", name), arch) for name in family.members if name in needs}
+    return min(asked, key=lambda name: (-sum(asked[name] <= asked[other] for other in asked), len(asked[name]), name))
 
 
 def _key(name: str) -> tuple[str, bool]:
@@ -86,8 +70,8 @@ def _key(name: str) -> tuple[str, bool]:
     folder, _, leaf = plain.rpartition("/")
     stem, dot, rest = leaf.partition(".")
     # a version or an ABI tag behind the first dot says x86_64 on every platform: only the stem and the folders tell
-    folder, in_folder = _TOKEN.subn("*", folder)
-    stem, in_stem = _TOKEN.subn("*", stem)
+    folder, in_folder = _CPU_TOKEN.subn("*", folder)
+    stem, in_stem = _CPU_TOKEN.subn("*", stem)
     stem = _PLAIN_TOKEN.sub("*", stem)
     folder = posixpath.normpath(_PLAIN_TOKEN.sub("*", folder).replace("/*", "") or "/")
     stem = re.sub(r"(?:[-_.]*\*)+", "", stem)
