@@ -48,11 +48,19 @@ _V3 = frozenset({"Haswell"})
 
 
 def _better(*flags: str, name: str = "kernel") -> Unit:
-    return Unit(source="kernel.c", flags=(f"-DNAME={name}", *flags))
+    return _named(name, *flags)
 
 
 def _guarded(feature: str, *flags: str) -> tuple[Unit, ...]:
     return (Unit(source="guarded.c", flags=(f"-DFEATURE={feature}",)), _BASE, _better(*flags, name="better_kernel"))
+
+
+def _named(name: str, *flags: str) -> Unit:
+    return Unit(source="kernel.c", flags=(f"-DNAME={name}", *flags))
+
+
+def _many(prefix: str, *flags: str) -> Unit:
+    return Unit(source="many.c", flags=(f"-DPREFIX={prefix}", *flags))
 
 
 _PLAIN = Unit(source="plain.c")
@@ -73,6 +81,20 @@ X86_64 = (
             need="x86_64_v4", runs=frozenset(), dies=_X86),
     Control(name="v4-guarded", units=_guarded("avx512f", "-march=x86-64-v4", "-mprefer-vector-width=512"),
             need="x86_64_v1", runs=_X86, dies=frozenset()),
+    # a dispatcher, and beside it a file whose initialiser asks nobody: loading dies
+    Control(name="initialiser", need="x86_64_v2+avx+avx2", runs=_V3, dies=_X86 - _V3, loads_everywhere=False,
+            units=(*_guarded("avx2", "-mavx2", "-mfma"), Unit(source="initialiser.c", flags=("-mavx2",)))),
+    # the better copy stands there and is never called: somebody else's flag would choose it
+    Control(name="chosen-by-name", need="x86_64_v1", runs=_X86, dies=frozenset(),
+            units=(Unit(source="chosen.c"), _named("kernel_default"), _named("kernel_avx2", "-mavx2"))),
+    # own code for AVX and FMA beside another library's, which is for every CPU and chooses
+    Control(name="exported", need="x86_64_v2+avx+fma", runs=_V3, dies=_X86 - _V3,
+            units=(Unit(source="mixed.c"), _many("own", "-mavx", "-mfma"), _many("old", "-DHIDDEN"),
+                   _many("better", "-DHIDDEN", "-mavx2", "-mfma"))),
+    # the same, its own code for every CPU
+    Control(name="exported-plain", need="x86_64_v1", runs=_X86, dies=frozenset(),
+            units=(Unit(source="mixed.c"), _many("own"), _many("old", "-DHIDDEN"),
+                   _many("better", "-DHIDDEN", "-mavx2", "-mfma"))),
 )  # fmt: skip
 
 

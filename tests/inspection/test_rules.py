@@ -167,3 +167,41 @@ def test_arm64_needs_lse_where_it_is_spread_and_not_where_helpers_hold_it() -> N
     assert found.features == ("atomics",)
     assert rules.spread(facts(**arm, spread={"atomics": 0.02})) is None
     assert rules.encoding(facts(**arm, used={"avx": 400})) is None
+
+
+def test_what_runs_whenever_a_library_is_loaded_is_needed_though_it_dispatches() -> None:
+    seen = {"avx2": Sighting(instruction="vpaddd", function="_GLOBAL__sub_I_x")}
+    found = rules.at_load(facts(used={"avx2": 5}, at_load=seen))
+    assert found is not None
+    assert (found.features, found.weight) == (("avx2",), "requires")
+    assert "vpaddd in _GLOBAL__sub_I_x" in found.detail
+    assert rules.at_load(facts(used={"cx16": 5}, at_load={"cx16": seen["avx2"]})) is None
+
+
+@pytest.mark.parametrize(
+    ("count", "legacy", "uses", "features"),
+    [
+        (76, 14, {"avx": 62, "avx2": 7, "fma": 1}, ("avx", "avx2")),
+        (76, 19, {"avx": 57, "avx2": 7}, None),
+        (19, 0, {"avx": 19}, None),
+        (0, 0, {}, None),
+    ],
+)
+def test_exported_functions_tell_how_a_library_was_compiled(
+    count: int, legacy: int, uses: dict[str, int], features: tuple[str, ...] | None
+) -> None:
+    found = rules.exported(facts(exported={"": count, ":legacy-vector": legacy, **uses}))
+    assert (None if found is None else found.features) == features
+
+
+@pytest.mark.parametrize(
+    ("used", "required"),
+    [
+        ({"sve": 1400, ":exclusive": 2, "atomics": 14}, False),  # out-of-line atomics: compiled for every CPU
+        ({"sve": 1400, ":exclusive": 20, "atomics": 400}, True),
+        ({"sve": 1400}, True),
+    ],
+)
+def test_on_arm64_atomics_tell_for_which_cpus_a_library_was_compiled(used: dict[str, int], required: bool) -> None:
+    found = rules.spread(facts(arch="aarch64", functions=15000, used=used, spread={"sve": 0.66}))
+    assert (found is not None) is required

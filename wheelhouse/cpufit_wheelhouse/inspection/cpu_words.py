@@ -61,7 +61,7 @@ _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 CPU_WORD = "|".join(pattern for pattern, _ in _WORDS)
 PLAIN_WORD = (
-    r"def|default|generic|basic|cpu|baseline|base|scalar|fallback|noavx\d*|no[-_]?simd|compat|portable|plain|x64"
+    r"def|default|generic|basic|serial|cpu|baseline|base|scalar|fallback|noavx\d*|no[-_]?simd|compat|portable|plain|x64"
     r"|x86[-_]?64|c"
 )
 """Words for the copy that runs everywhere."""
@@ -69,7 +69,7 @@ _ONE_WORD = tuple((re.compile(pattern, re.IGNORECASE), features) for pattern, fe
 _IN_NAME = re.compile(rf"(?<![a-z0-9])(?:{CPU_WORD})(?![a-z0-9])", re.IGNORECASE)
 # in a function's name only what is set off by an underscore or a dot; a mangled name goes on with capital letters
 _IN_FUNCTION = re.compile(rf"[_.](?i:{CPU_WORD})(?![a-z0-9])")
-_TWIN = rb"[_.](?:def|default|generic|basic|baseline|base|scalar|fallback|portable|plain|ref|c)(?![a-z0-9_])"
+_TWIN = rb"[_.](?:def|default|generic|basic|baseline|base|scalar|fallback|portable|plain|ref|serial|c)(?![a-z0-9_])"
 
 
 def words_in(name: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from cpufit_wheelhouse.machine_code.bits import BITS, CPUID, ID_REGISTER, LEGACY
 from cpufit_wheelhouse.machine_code.image import Image, Scan
 
 from .cpu_words import has_twin, is_for_a_cpu
+from .loading import exported_code, places_at_load
 
 BUCKETS = 64
 """Into how many parts of equally many functions a library is cut, by address, to see how widely a feature spreads."""
@@ -88,6 +89,10 @@ class LibraryFacts:
     """Share of the code that reliable functions cover."""
     chosen_by_name: frozenset[str] = frozenset()
     """Features that only functions use whose names say for which CPUs they are, beside such as are for every CPU."""
+    at_load: Mapping[str, Sighting] = field(default_factory=dict)
+    """What runs whenever the library is loaded, before any test of the CPU."""
+    exported: Mapping[str, int] = field(default_factory=dict)
+    """In how many exported functions each feature and mark stands (``""``: all of them), as :mod:`.loading` counts."""
 
     @property
     def asks_the_cpu(self) -> bool:
@@ -116,14 +121,14 @@ def gather(library: str, image: Image, *, threads: int = 1) -> LibraryFacts:
         vector = int(np.count_nonzero(vectors))
         legacy = int(np.count_nonzero(vectors & (masks & np.uint64(bit(arch, LEGACY_VECTOR)) != 0)))
     reached, reached_weak = _reached(image) if arch == "x86_64" else ({}, {})
-    dispatchers = tuple(_dispatchers(image, scan))
+    dispatchers, used, x86 = tuple(_dispatchers(image, scan)), _by_bit(arch, masks), arch == "x86_64"
     return LibraryFacts(
         library=library,
         arch=arch,
         functions=count,
         vector_functions=vector,
         legacy_functions=legacy,
-        used=_by_bit(arch, masks),
+        used=used,
         spread=_spread(arch, masks),
         weak=_by_bit(arch, scan.masks[reliable & image.functions.weak]),
         dispatchers=dispatchers,
@@ -136,6 +141,8 @@ def gather(library: str, image: Image, *, threads: int = 1) -> LibraryFacts:
         needed=image.needed,
         code_bytes=scan.code_bytes,
         coverage=_coverage(image, scan, reliable),
+        at_load={name: _sighting(image, place) for name, place in places_at_load(image, scan).items()} if x86 else {},
+        exported=exported_code(image, scan) if x86 and dispatchers and "avx" in used else {},
         chosen_by_name=frozenset() if dispatchers else _chosen_by_name(image, scan, reliable),
     )
 

@@ -32,6 +32,14 @@ PLAINLY_SPREAD = 0.75
 since a library that has every kernel for each CPU spreads them all alike."""
 SMALL_SHARE = 0.25
 """In a small library compiled for AVX, what this share of the vector functions use is required too."""
+EXPORTED_FUNCTIONS = 20
+"""How many exported functions with vector code tell how a library was compiled."""
+EXPORTED_LEGACY_SHARE = 0.25
+"""Where fewer of them have SSE encodings, they were compiled for AVX."""
+EXPORTED_USES = 2
+"""In so many of them a feature is required."""
+LSE_SHARE = 0.003
+"""arm64: where fewer of the functions use LSE and some use exclusives, the library was compiled for Armv8.0."""
 RARE = frozenset({"fma4", "xop", "tbm", "sse4a", "avx512er", "avx512_vp2intersect"})
 RARE_FUNCTIONS = 3
 """Features that no compiler emits unasked count from this many functions on: data decodes as them now and then."""
@@ -100,7 +108,7 @@ def spread(facts: LibraryFacts) -> Evidence | None:
     if facts.functions < SPREAD_FUNCTIONS:
         return None
     if facts.arch == "aarch64":
-        features = _wide(facts, _ARM_COMPILED)
+        features = set() if _compiled_for_armv8_0(facts) else _wide(facts, _ARM_COMPILED)
     elif encoding(facts) is not None:
         features = _wide(facts, _WITH_AVX) | _wide_avx512(facts)
     else:
@@ -123,6 +131,32 @@ def small_avx(facts: LibraryFacts) -> Evidence | None:
         return None
     features = {name for name in _WITH_AVX if facts.used.get(name, 0) >= SMALL_SHARE * facts.vector_functions}
     return _evidence("small-avx", facts, features, _first_seen(facts, features)) if features else None
+
+
+def at_load(facts: LibraryFacts) -> Evidence | None:
+    """R4: what runs whenever the library is loaded, before any test of the CPU, is needed for the import.
+
+    A source file compiled for a better CPU brings its initialisers along, and nothing stands before those.
+    """
+    features = frozenset(facts.at_load) & decided_features(facts)
+    if not features:
+        return None
+    first = max(sorted(features), key=_newness)
+    return _evidence("at-load", facts, features, f"{facts.at_load[first].text}, run whenever it is loaded")
+
+
+def exported(facts: LibraryFacts) -> Evidence | None:
+    """R5: callers enter exported functions without having asked: if those are compiled for AVX, the library is.
+
+    It tells where the encoding of the whole cannot, as where own code compiled for AVX stands beside a static library
+    that is not and chooses for itself.
+    """
+    count, legacy = facts.exported.get("", 0), facts.exported.get(":legacy-vector", 0)
+    if count < EXPORTED_FUNCTIONS or legacy >= EXPORTED_LEGACY_SHARE * count:
+        return None
+    features = {name for name in ("avx", *_WITH_AVX) if facts.exported.get(name, 0) >= EXPORTED_USES}
+    detail = f"{legacy} of {count} exported vector functions use SSE encodings"
+    return _evidence("exported", facts, features, "; ".join(filter(None, [_first_seen(facts, features), detail])))
 
 
 def leak(facts: LibraryFacts, required: frozenset[str]) -> Evidence | None:
@@ -163,7 +197,7 @@ def weak_copies(facts: LibraryFacts, required: frozenset[str]) -> Evidence | Non
 
 def library_evidence(facts: LibraryFacts) -> tuple[Evidence, ...]:
     """Return what all rules say of one library, what is required first."""
-    rules = (declared_note, no_dispatcher, encoding, spread, small_avx)
+    rules = (declared_note, no_dispatcher, encoding, spread, small_avx, at_load, exported)
     strong = [found for rule in rules if (found := rule(facts)) is not None]
     required = closed(facts.arch, frozenset().union(*(one.features for one in strong)))
     if (found := leak(facts, required)) is not None:
@@ -218,6 +252,16 @@ def closed(arch: str, features: frozenset[str]) -> frozenset[str]:
 
 def _wide(facts: LibraryFacts, names: Iterable[str]) -> set[str]:
     return {name for name in names if facts.spread.get(name, 0) >= SPREAD}
+
+
+def _compiled_for_armv8_0(facts: LibraryFacts) -> bool:
+    """Tell whether atomic operations are done by exclusives: then the compiler was not allowed LSE, nor more than that.
+
+    Every CPU with anything that is decided here has LSE, and no compiler that may use it writes a loop of exclusives.
+    Outline atomics, which choose at run time, hold both; a few functions with LSE are kernels for better CPUs.
+    """
+    exclusive = facts.used.get(":exclusive", 0)
+    return exclusive > 0 and facts.used.get("atomics", 0) - exclusive < LSE_SHARE * facts.functions
 
 
 def _more_than_dispatched(facts: LibraryFacts, name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from cpufit_resolver.need import Need
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Grows whenever a rule, a threshold or a decoding table changes what a verdict can be."""
 
 Weight = Literal["requires", "suspects", "warns"]

@@ -20,6 +20,8 @@ TZCNT = ":tzcnt"
 """TZCNT; compilers write it as ``rep bsf`` for every x86-64, so it tells nothing of BMI1."""
 ID_REGISTER = ":id-register"
 """arm64: ``MRS`` of an ``ID_AA64*`` register: somebody asks what the CPU has."""
+EXCLUSIVE = ":exclusive"
+"""arm64: a load-exclusive or store-exclusive. Code compiled for LSE has next to none, and no out-of-line atomics."""
 
 X86_64_BITS: tuple[str, ...] = (
     LEGACY_VECTOR, VEX_VECTOR, EVEX_VECTOR, CPUID, TZCNT,
@@ -37,6 +39,7 @@ AARCH64_BITS: tuple[str, ...] = (
     "crc32", "aes", "pmull", "sha1", "sha2", "atomics", "asimdrdm", "fphp", "asimdhp", "asimddp", "asimdfhm", "sha3",
     "sha512", "sm3", "sm4", "sve", "sve2", "jscvt", "fcma", "lrcpc", "ilrcpc", "flagm", "flagm2", "frint", "sb",
     "paca", "i8mm", "bf16", "sme", "rng", "mte", "uscat", "dcpop", "dcpodp", "bti", "mops", "lse128", ":other",
+    EXCLUSIVE,
 )  # fmt: skip
 """Bit numbers of arm64, in order."""
 

@@ -6,7 +6,7 @@ checked against the file's bounds: a scanner may use it without looking again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -79,6 +79,8 @@ class Image:
     """The level that a note of the file declares (``x86_64_v3``), or None."""
     name_at: Callable[[int], str | None] = field(default=lambda _: None)
     """The name of the function at (or containing) an address, from whatever symbols are left. Slow."""
+    exported_functions: Callable[[], Mapping[int, str]] = field(default=dict)
+    """The functions that others may call by name, by address; weak ones left out. Slow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -8,7 +8,7 @@ row.
 
 from __future__ import annotations
 
-from cpufit_wheelhouse.machine_code.bits import ID_REGISTER
+from cpufit_wheelhouse.machine_code.bits import EXCLUSIVE, ID_REGISTER
 
 Row = tuple[int, int, tuple[str, ...], str]
 
@@ -23,7 +23,9 @@ ROWS: tuple[Row, ...] = (
     # Atomic memory operations: LDADD to SWP
     (0x3F208C00, 0x38200000, ("atomics",), "an LSE atomic"),
     (0x3F20FC00, 0x38208000, ("atomics",), "swp"),
-    # Load/store exclusive, compare and swap
+    # Load/store exclusive: a register, a pair; compare and swap
+    (0x3FA00000, 0x08000000, (EXCLUSIVE,), "a load or store exclusive"),
+    (0xBFA00000, 0x88200000, (EXCLUSIVE,), "a load or store exclusive of a pair"),
     (0x3FA07C00, 0x08A07C00, ("atomics",), "cas"),
     (0xBFA07C00, 0x08207C00, ("atomics",), "casp"),
     # Load acquire RCpc (LDAPR), and with an unscaled offset

@@ -108,6 +108,7 @@ def read_elf(reader: Reader) -> Image:
         entries=_entries(reader, arch, segments, dynamic, symbols),
         isa_needed=_isa_needed(reader, segments) if arch == "x86_64" else None,
         name_at=symbols.name_at,
+        exported_functions=symbols.exported_functions,
     )
 
 

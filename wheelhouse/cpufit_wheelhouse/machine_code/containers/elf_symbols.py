@@ -21,7 +21,7 @@ MOST_EXPORTS = 300_000
 _SYMBOL = np.dtype(
     [("name", "<u4"), ("info", "u1"), ("other", "u1"), ("section", "<u2"), ("value", "<u8"), ("size", "<u8")]
 )
-_FUNCTION, _INDIRECT_FUNCTION, _WEAK, _LOCAL = 2, 10, 2, 0
+_FUNCTION, _INDIRECT_FUNCTION, _GLOBAL, _WEAK, _LOCAL = 2, 10, 1, 2, 0
 _SHT_SYMTAB, _SHT_DYNSYM = 2, 11
 _LAST_ADDRESS = 1 << 62
 
@@ -79,6 +79,16 @@ class Symbols:
             if table.dynamic and np.count_nonzero(given) <= MOST_EXPORTS:
                 names.update(self._name(table, int(name)) for name in table.rows["name"][given])
         return frozenset(names | {name for name, _ in self.module_inits()})
+
+    def exported_functions(self) -> dict[int, str]:
+        """Return the functions that others may call by name, by address, the weak ones left out."""
+        found: dict[int, str] = {}
+        for table in self.tables:
+            rows = table.rows[table.functions()]
+            rows = rows[rows["info"] >> 4 == _GLOBAL]
+            if table.dynamic and len(rows) <= MOST_EXPORTS:
+                found.update((int(row["value"]), self._name(table, int(row["name"]))) for row in rows)
+        return found
 
     def module_inits(self) -> list[tuple[str, int]]:
         """Return name and address of every exported ``PyInit_…``."""

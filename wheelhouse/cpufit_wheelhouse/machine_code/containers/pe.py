@@ -117,6 +117,7 @@ def read_pe(reader: Reader) -> Image:
         needed=tuple(needed),
         entries=tuple(entries),
         name_at=lambda address: _export_at(named, functions, address),
+        exported_functions=lambda: dict(named),
     )
 
 

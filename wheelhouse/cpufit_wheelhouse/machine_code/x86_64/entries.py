@@ -1,0 +1,50 @@
+"""What of an image runs whenever it is loaded: :mod:`.entering` with its arguments made and its answer read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cpufit_wheelhouse.machine_code.image import Entry, Image
+
+from .scanning import MAX_DESCENT, _address_of, _offset_of, _tail
+
+_MAX_ENTERED = 1 << 18
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entered:
+    """What is executed for sure when an image is loaded."""
+
+    first: npt.NDArray[np.int64]
+    """64 addresses: an instruction with that bit that is executed for sure, -1 for none."""
+    functions: npt.NDArray[np.int64]
+    """Numbers of the image's functions that are entered at their beginning, sorted."""
+
+
+def entered(image: Image, entries: Iterable[Entry]) -> Entered:
+    """Follow entry points up to their first conditional jumps, through direct jumps and calls."""
+    from .entering import enter  # noqa: PLC0415  # compiled: only who scans pays for it
+
+    ranges = image.code
+    starts = np.array([one.offset for one in ranges], np.int64)
+    sizes = np.array([one.size for one in ranges], np.int64)
+    shifts = np.array([one.address - one.offset for one in ranges], np.int64)
+    bases = np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes)))[:-1]
+    offsets = [offset for entry in entries if (offset := _offset_of(ranges, entry.address)) is not None]
+    work = np.zeros(_MAX_ENTERED, np.int64)
+    work[: len(offsets)] = offsets[:_MAX_ENTERED]
+    found, first = np.zeros(_MAX_ENTERED, np.int64), np.full(64, -1, np.int64)
+    count = enter(
+        image.data, _tail(image.data), work, min(len(offsets), _MAX_ENTERED), starts, starts + sizes, shifts,
+        np.zeros(int(sizes.sum()) // 8 + 1, np.uint8), bases, found, first, MAX_DESCENT,
+    )  # fmt: skip
+    addresses = np.array([_address_of(ranges, int(offset)) for offset in found[:count]], np.int64)
+    index = np.searchsorted(image.functions.starts, addresses)
+    inside = index < len(image.functions)
+    inside[inside] = image.functions.starts[index[inside]] == addresses[inside]
+    places = np.array([_address_of(ranges, int(offset)) if offset >= 0 else -1 for offset in first], np.int64)
+    return Entered(first=places, functions=np.unique(index[inside]))
