@@ -146,14 +146,25 @@ class Settings(BaseSettings):
     probe_install_time_limit: float = Field(
         default=900.0, gt=0, description="Seconds that fetching the dependencies of a probe may take."
     )
+    probe_install_bytes: int = Field(
+        default=16 * 1024**3,
+        ge=0,
+        description="What a wheel and its dependencies may take while a probe lasts, in bytes.",
+    )
     probe_memory_bytes: int = Field(
-        default=16 * 1024**3, ge=1024**3, description="The address space of one import of a probe, in bytes."
+        default=16 * 1024**3,
+        ge=1024**3,
+        description="The address space of each process of a probe's import, and the memory of all of them, in bytes.",
     )
     probe_file_bytes: int = Field(
-        default=256 * 1024**2, ge=0, description="The largest file that an import of a probe may write, in bytes."
+        default=256 * 1024**2,
+        ge=0,
+        description="The largest file of a probe's import, and what each of its folders in memory holds, in bytes.",
     )
     probe_processes: int = Field(default=256, ge=1, description="How many processes one import of a probe may have.")
-    probe_max_cpus: int = Field(default=3, ge=1, description="How many CPUs a probe asks at most, besides controls.")
+    probe_max_cpus: int = Field(
+        default=3, ge=1, le=3, description="How many CPUs a probe asks at most, besides controls."
+    )
     page_cache_entries: int = Field(default=256, ge=1, description="The most rendered pages kept in memory.")
     page_cache_bytes: int = Field(
         default=64 * 1024**2, ge=0, description="The most bytes of rendered pages kept in memory."

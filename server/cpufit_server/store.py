@@ -85,6 +85,7 @@ def probe_options(settings: Settings) -> ProbeOptions:
         arm64_root=settings.probe_arm64_root,
         time_limit=settings.probe_time_limit,
         install_time_limit=settings.probe_install_time_limit,
+        install_bytes=settings.probe_install_bytes,
         memory_bytes=settings.probe_memory_bytes,
         file_bytes=settings.probe_file_bytes,
         processes=settings.probe_processes,

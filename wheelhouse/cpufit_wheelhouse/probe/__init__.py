@@ -4,6 +4,7 @@
 
     options.py      what an operator decides; models.py: the emulated CPUs and what each has
     modules.py      what there is to import; environment.py: the wheel and its dependencies in a throw-away folder
+    install.py      pip, held to unpacking wheels
     sandbox.py      bubblewrap: no network, no home, limits, an end; nothing ever runs without it
     run.py          one import on one CPU; trace.py: the system calls it made, and where it died
     plan.py         which CPUs to ask, at most three (pure)

@@ -1,11 +1,10 @@
 """The throw-away environment: the wheel and its dependencies in one folder, and the interpreter that it wants.
 
-Only wheels are installed, so nothing of them runs here: pip unpacks.
+Only wheels are installed, so nothing of them runs here: pip unpacks (:mod:`.install`).
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -15,12 +14,12 @@ from pathlib import Path
 
 from cpufit_wheelhouse.filename import WheelFilename
 
+from .install import install
 from .options import ProbeOptions
 
 _ASK = (
     "import sys, sysconfig; print(sys.base_prefix, sys.executable, sysconfig.get_config_var('SOABI') or '', sep='\\n')"
 )
-
 
 ARM64_INSIDE = Path("/probe/root")
 """Where an unpacked arm64 Debian is seen inside the sandbox."""
@@ -37,10 +36,10 @@ class Interpreter:
     program: Path
     """The real program: not a shim, not a virtual environment's."""
     prefix: Path
+    for_pip: Path
+    """The Python that pip runs in: the same one, unless it is another architecture's."""
     pip_options: tuple[str, ...] = ()
-    """What pip is told to install for it, before its command."""
-    install_options: tuple[str, ...] = ()
-    """The same, after it."""
+    """What pip is told to install for it, where that is not what it runs in."""
 
 
 def interpreter_for(name: WheelFilename, options: ProbeOptions) -> Interpreter:
@@ -90,8 +89,10 @@ def _asked(program: str) -> Interpreter | None:
         ).stdout.splitlines()
     except (OSError, subprocess.SubprocessError):
         return None
-    prefix, executable = Path(told[0]), Path(told[1]).resolve()
-    return Interpreter(program=executable, prefix=prefix.resolve(), pip_options=("--python", str(executable)))
+    prefix, executable = Path(told[0]).resolve(), Path(told[1]).resolve()
+    if Path.home().resolve().is_relative_to(prefix):  # the sandbox would show all of it
+        return None
+    return Interpreter(program=executable, prefix=prefix, for_pip=executable)
 
 
 def fill(target: Path, wheel: Path, interpreter: Interpreter, options: ProbeOptions) -> None:
@@ -99,41 +100,14 @@ def fill(target: Path, wheel: Path, interpreter: Interpreter, options: ProbeOpti
 
     :raises EnvironmentUnavailable: pip cannot, with the end of what it says
     """
-    reason = _install(target, str(wheel), interpreter, options)
+    reason = install(target, str(wheel), interpreter.for_pip, interpreter.pip_options, options)
     if reason is not None:
         raise EnvironmentUnavailable(reason)
 
 
 def add(target: Path, requirement: str, interpreter: Interpreter, options: ProbeOptions) -> bool:
     """Install one thing more, where it can be had."""
-    return _install(target, requirement, interpreter, options) is None
-
-
-def _install(target: Path, wanted: str, interpreter: Interpreter, options: ProbeOptions) -> str | None:
-    """Return why it could not be installed."""
-    command = [sys.executable, "-m", "pip"]
-    environ = dict(os.environ)
-    if options.index_url is not None:
-        environ = {name: value for name, value in environ.items() if not name.startswith("PIP_")}
-        environ["PIP_CONFIG_FILE"] = os.devnull
-        command += ["--isolated"]
-    command += [*interpreter.pip_options, "install", *interpreter.install_options]
-    command += ["--quiet", "--no-input", "--disable-pip-version-check", "--only-binary", ":all:"]
-    command += ["--no-compile", "--target", str(target), wanted]
-    if options.index_url is not None:
-        command += ["--index-url", options.index_url]
-    if options.find_links is not None:
-        command += ["--find-links", str(options.find_links)]
-    try:
-        ended = subprocess.run(  # noqa: S603  # pip, of wheels alone
-            command, env=environ, capture_output=True, text=True, timeout=options.install_time_limit, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return "its dependencies did not come in time"
-    if ended.returncode == 0:
-        return None
-    last = [line for line in ended.stderr.splitlines() if line.strip()][-1:] or ["pip failed"]
-    return f"its dependencies cannot be had: {last[0][:300]}"
+    return install(target, requirement, interpreter.for_pip, interpreter.pip_options, options) is None
 
 
 def arm64_interpreter(name: WheelFilename, root: Path) -> Interpreter:
@@ -154,5 +128,8 @@ def arm64_interpreter(name: WheelFilename, root: Path) -> Interpreter:
     options += [word for minor in range(36, 16, -1) for word in ("--platform", f"manylinux_2_{minor}_aarch64")]
     options += ["--platform", "manylinux2014_aarch64", "--platform", "any"]
     return Interpreter(
-        program=ARM64_INSIDE / found[-1].relative_to(root), prefix=ARM64_INSIDE / "usr", install_options=tuple(options)
+        program=ARM64_INSIDE / found[-1].relative_to(root),
+        prefix=ARM64_INSIDE / "usr",
+        for_pip=Path(sys.executable),
+        pip_options=tuple(options),
     )

@@ -24,10 +24,12 @@ class ProbeOptions:
     """Seconds for one run."""
     install_time_limit: float = 900.0
     """Seconds for fetching the dependencies."""
+    install_bytes: int = 16 << 30
+    """What the wheel and its dependencies may take on the disk, while one probe lasts."""
     memory_bytes: int = 16 << 30
-    """The address space of one run."""
+    """The address space of each process of one run, and the memory of all of them together."""
     file_bytes: int = 256 << 20
-    """The largest file that a run may write; it goes to memory."""
+    """The largest file that a run may write, and the most that its two folders in memory hold."""
     processes: int = 256
     """How many processes and threads a run may have, where this user's are counted."""
     max_probes: int = 3

@@ -7,6 +7,13 @@ from typing import Any
 
 from .plan import Result
 
+_LONGEST_TEXT = 300
+
+
+def printable(text: str) -> str:
+    """Return what code inside the sandbox told, so that it can stand in a note: in one line, without control codes."""
+    return "".join(one if one.isprintable() else " " for one in text[:_LONGEST_TEXT]).strip()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
@@ -44,6 +51,8 @@ class Run:
     fault: Fault | None = None
     told: str = ""
     """Why it is inconclusive."""
+    libraries: tuple[str, ...] = ()
+    """The wheel's own libraries that it maps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +64,9 @@ class ProbeReport:
     modules: tuple[str, ...] = ()
     """What was imported."""
     libraries: tuple[str, ...] = ()
-    """The wheel's own libraries that the import maps."""
+    """The wheel's own libraries that the import maps, on any CPU on which it ends well."""
+    elsewhere: tuple[str, ...] = ()
+    """Code that it maps from other places: with any, what is not among ``libraries`` may be mapped all the same."""
     reasons: tuple[str, ...] = ()
 
     @property
@@ -70,6 +81,7 @@ class ProbeReport:
             "conclusive": self.conclusive,
             "modules": list(self.modules),
             "libraries": list(self.libraries),
+            "elsewhere": list(self.elsewhere),
             "reasons": list(self.reasons),
             "runs": [
                 {
