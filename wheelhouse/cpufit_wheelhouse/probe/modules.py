@@ -7,8 +7,17 @@ from collections.abc import Iterable
 
 _MODULE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:\.py|\.(?:cpython|abi3|pypy)[^/]*\.so|\.so|\.pyd|\.[^/]*\.pyd)")
 _NOT_FOR_IMPORT = frozenset({"test", "tests", "testing", "docs", "doc", "examples", "example", "benchmarks", "scripts"})
+_MOVED = re.compile(r"^[^/]+\.data/(?:purelib|platlib)/")
 MAX_MODULES = 8
 """The most modules of one wheel that are imported, shortest names first."""
+
+
+def installed_members(members: Iterable[str]) -> dict[str, str]:
+    """Return where each member of a wheel is installed, in its folder, and the member's name.
+
+    Those in a wheel's ``.data`` folders for modules lie beside the others then.
+    """
+    return {_MOVED.sub("", member): member for member in sorted(members)}
 
 
 def importable_modules(members: Iterable[str]) -> tuple[str, ...]:

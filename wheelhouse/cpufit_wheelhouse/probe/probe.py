@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,16 +17,18 @@ from cpufit_wheelhouse.inspection.verdict import Verdict
 
 from . import sandbox
 from .environment import EnvironmentUnavailable, Interpreter, add, arm64_interpreter, fill, interpreter_for
-from .faults import judged
+from .faults import Subject, judged
 from .models import CONTROL, EMULATORS, LADDERS, Model
-from .modules import extension_module, importable_modules, neighbours
+from .modules import extension_module, importable_modules, installed_members, neighbours
 from .options import ProbeOptions
 from .plan import Result, next_model
-from .report import ProbeReport, Run
-from .run import Attempt, Runner
+from .report import ProbeReport, Run, printable
+from .run import Attempt, Failure, Runner
 
 MAX_FURTHER = 4
 """How many extension modules are imported besides what the top-level modules import."""
+MAX_TOLD = 5
+"""How many of the places that code was mapped from are told."""
 
 
 def probe_wheel(path: Path, filename: str, static: Verdict, options: ProbeOptions) -> ProbeReport:
@@ -47,7 +48,8 @@ def probe_wheel(path: Path, filename: str, static: Verdict, options: ProbeOption
         return ProbeReport(arch=arch, reasons=(reason,))
     with open_archive(path, filename) as archive:
         members = frozenset(archive.files)
-    modules = importable_modules(members)
+    installed = installed_members(members)
+    modules = importable_modules(installed)
     if not modules:
         return ProbeReport(arch=arch, reasons=("there is nothing to import in it",))
     with tempfile.TemporaryDirectory(prefix="cpufit-probe-") as folder:
@@ -63,13 +65,14 @@ def probe_wheel(path: Path, filename: str, static: Verdict, options: ProbeOption
         wheel.unlink()
         let_others_read(Path(folder))
         runner = Runner(arch=arch, site=site, interpreter=interpreter, options=options)
-        return _Probe(runner=runner, members=members, modules=modules, arch=arch).run(static)
+        subject = Subject(members=installed, site=site, prefix=interpreter.prefix)
+        return _Probe(runner=runner, subject=subject, modules=modules, arch=arch).run(static)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Probe:
     runner: Runner
-    members: frozenset[str]
+    subject: Subject
     modules: tuple[str, ...]
     arch: str
 
@@ -86,39 +89,55 @@ class _Probe:
         modules = tuple(name for name in asked if name in control.done)
         if not control.complete or not modules or (smoke and "" not in control.done):
             return ProbeReport(arch=self.arch, modules=self.modules, reasons=(_control_failed(control),))
-        ladder = LADDERS[self.arch]
-        if not self.runner.bare(ladder[0].name):
-            ladder = self._where_python_runs(ladder)
-        need = _need(static, self.arch)
+        return self._along(_need(static, self.arch), control, modules)
+
+    def _along(self, need: frozenset[str], control: Attempt, modules: tuple[str, ...]) -> ProbeReport:
+        """Ask the CPUs of the plan."""
         results: dict[str, Result] = {}
         runs: list[Run] = []
+        ladder = self._where_python_runs()
         while (model := next_model(ladder, need, results, self.runner.options.max_probes)) is not None:
-            attempt = self.runner.run(model.name, modules=modules, smoke=smoke)
-            runs.append(judged(model.name, attempt, modules, smoke, members=self.members, site=self.runner.site))
+            runs.append(self._asked(model.name, control, modules))
             results[model.name] = runs[-1].result
         skipped = [f"{name} cannot be imported on any CPU here" for name in self.modules if name not in modules]
+        good = [self.subject.libraries(control), *(run.libraries for run in runs if run.result == "ok")]
         return ProbeReport(
             arch=self.arch,
             runs=tuple(runs),
             modules=modules,
-            libraries=self._own(control),
+            libraries=tuple(dict.fromkeys(library for libraries in good for library in libraries)),
+            elsewhere=tuple(map(printable, self.runner.elsewhere(control)[:MAX_TOLD])),
             reasons=tuple(skipped),
         )
+
+    def _asked(self, model: str, control: Attempt, modules: tuple[str, ...]) -> Run:
+        """Ask one CPU; where the import dies, whether Python itself runs there."""
+        smoke = self.runner.options.smoke or ""
+        own = {path.partition("/")[0].partition(".")[0] for path in self.subject.members}
+        others = tuple(name for name in control.loaded if name not in own)
+        attempt = self.runner.run(model, modules=modules, smoke=smoke, others=others)
+        wanted = frozenset({*modules, ""} if smoke else modules)
+        run = judged(model, attempt, wanted, self.subject.libraries(control), self.subject)
+        if run.result == "died" and not self.runner.bare(model):
+            return replace(run, result="inconclusive", told="Python itself does not run there")
+        return run
 
     def _further(self, static: Verdict, control: Attempt) -> tuple[str, ...]:
         """Return extension modules that the verdict speaks of and that no import of the top-level modules maps.
 
         ``import lxml`` loads nothing; everybody imports ``lxml.etree``. What is named for a CPU is chosen by the CPU.
         """
-        mapped = self._own(control)
+        mapped = self.subject.libraries(control)
         told = dict.fromkeys(
             one.library for one in static.evidence if one.weight == "requires" and one.arch == self.arch
         )
+        where = {member: installed for installed, member in self.subject.members.items()}
         names: list[str] = []
         for one in told:
             if one not in mapped and not names_a_cpu(one):
-                own = extension_module(one)
-                names += neighbours(one, self.members) if own is None else (own,)
+                installed = where.get(one, one)
+                own = extension_module(installed)
+                names += neighbours(installed, self.subject.members) if own is None else (own,)
         return tuple(dict.fromkeys(name for name in names if name not in self.modules))[:MAX_FURTHER]
 
     def _control(self, modules: tuple[str, ...], smoke: str) -> Attempt:
@@ -133,15 +152,12 @@ class _Probe:
         let_others_read(self.runner.site)
         return self.runner.run(CONTROL, modules=modules, smoke=smoke)
 
-    def _where_python_runs(self, ladder: tuple[Model, ...]) -> tuple[Model, ...]:
-        for index in range(1, len(ladder)):
+    def _where_python_runs(self) -> tuple[Model, ...]:
+        ladder = LADDERS[self.arch]
+        for index in range(len(ladder)):
             if self.runner.bare(ladder[index].name):
                 return ladder[index:]
         return ()
-
-    def _own(self, control: Attempt) -> tuple[str, ...]:
-        paths = (path.removeprefix("/probe/site/") for path in control.trace.libraries)
-        return tuple(path for path in paths if path in self.members)
 
 
 def _need(static: Verdict, arch: str) -> frozenset[str]:
@@ -175,15 +191,17 @@ def _interpreter(name: WheelFilename, arch: str, options: ProbeOptions) -> Inter
 def _control_failed(control: Attempt) -> str:
     if control.ended.timed_out:
         return f"the import did not end in time on a CPU that has everything ({control.seconds:.0f} s)"
+    if control.ended.too_large:
+        return "the import wants more memory than it may have"
     if control.failed:
         first = control.failed[0]
-        return f"the import fails on a CPU that has everything: {first['how']}: {first['said']}"
+        return f"the import fails on a CPU that has everything: {first.how}: {first.said}"
     last = control.ended.stderr.strip().splitlines()[-1:] or [f"status {control.ended.status}"]
-    return f"the import fails on a CPU that has everything: {last[0][:200]}"
+    return f"the import fails on a CPU that has everything: {printable(last[0])}"
 
 
-def _wants_setuptools(failed: Mapping[str, object]) -> bool:
-    return failed.get("how") == "ModuleNotFoundError" and "'setuptools'" in str(failed.get("said"))
+def _wants_setuptools(failed: Failure) -> bool:
+    return failed.how == "ModuleNotFoundError" and "'setuptools'" in failed.said
 
 
 def let_others_read(folder: Path) -> None:
