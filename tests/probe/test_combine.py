@@ -42,7 +42,32 @@ def parts(found: Verdict) -> tuple[frozenset[str], frozenset[str]]:
 def test_what_runs_on_less_lowers_the_import_and_not_the_use() -> None:
     static = verdict((CORE, V3))
     report = ProbeReport(arch="x86_64", runs=(run("Haswell-v1", "ok"), run("Nehalem-v1", "ok")), libraries=(CORE,))
-    assert parts(combine(static, report)) == (V2, V3)
+    # LZCNT and TZCNT run there, to another end: the machine code alone says that the import may hold them
+    assert parts(combine(static, report)) == (V2 | {"abm", "bmi1"}, V3)
+
+
+@pytest.mark.parametrize("silent", ["abm", "bmi1", "lahf_lm"])
+def test_an_import_that_ends_well_says_nothing_of_instructions_that_never_die(silent: str) -> None:
+    static = verdict((CORE, V2 | {silent}), (EXTRA, V2))
+    report = ProbeReport(arch="x86_64", runs=(run(X86_64[0].name, "ok"),), libraries=(CORE,))
+    assert parts(combine(static, report))[0] == FLOOR | {silent, "lahf_lm"}
+    elsewhere = ProbeReport(arch="x86_64", runs=(run(X86_64[0].name, "ok"),), libraries=(EXTRA,))
+    assert silent == "lahf_lm" or silent not in parts(combine(static, elsewhere))[0]
+
+
+def test_an_import_is_never_said_to_need_less_than_where_it_died() -> None:
+    static = verdict((CORE, V2), (EXTRA, V3))
+    runs = (run("Haswell-v1", "ok"), run("IvyBridge-v1", "died", Fault(how="SIGILL")))
+    report = ProbeReport(arch="x86_64", runs=runs, libraries=(CORE,))
+    assert parts(combine(static, report)) == (V3, V3)
+
+
+def test_code_that_is_mapped_from_elsewhere_may_be_any_of_the_wheels() -> None:
+    static = verdict((CORE, V2), (EXTRA, V3))
+    report = ProbeReport(
+        arch="x86_64", runs=(run("Haswell-v1", "ok"),), libraries=(CORE,), elsewhere=("/tmp/copied.so",)
+    )
+    assert parts(combine(static, report)) == (V3, V3)
 
 
 def test_what_the_import_does_not_map_is_not_needed_by_it() -> None:

@@ -17,6 +17,8 @@ from cpufit_wheelhouse.inspection.verdict import Confidence, Evidence, Verdict
 from .models import LADDERS, Model
 from .report import ProbeReport, Run
 
+_SILENT = frozenset({"abm", "bmi1", "lahf_lm"})
+
 
 def combine(static: Verdict, report: ProbeReport) -> Verdict:
     """Return the verdict of both. An inconclusive probe adds its reasons as notes and changes nothing else."""
@@ -76,24 +78,25 @@ def _evidence(run: Run, features: frozenset[str], arch: str) -> Evidence:
 def _import_part(
     features: frozenset[str], static: Verdict, report: ProbeReport, ladder: tuple[Model, ...]
 ) -> frozenset[str]:
-    at_import = features
+    """Return what the import needs: of the need what every CPU has on which it ran, and what it maps asks for."""
+    results = {run.model: run.result for run in report.runs}
+    known = bool(report.libraries) and not report.elsewhere
+    told = [one for one in static.evidence if one.weight == "requires" and one.arch == report.arch]
+    if known:
+        told = [one for one in told if one.library in report.libraries or not _is_native(one.library)]
+    asked = frozenset().union(*(one.features for one in told))
+    at_import = features & (closed(report.arch, asked) | architecture(report.arch).floor) if known else features
     for model in ladder:
-        if any(run.model == model.name and run.result == "ok" for run in report.runs):
-            at_import &= model.features
-    mapped = frozenset(report.libraries)
-    if mapped:
-        asked = (
-            frozenset(one.features)
-            for one in static.evidence
-            if one.weight == "requires"
-            and one.arch == report.arch
-            and (
-                one.library in mapped
-                or (not one.library.endswith((".so", ".dylib", ".pyd")) and ".so." not in one.library)
-            )
-        )
-        at_import &= closed(report.arch, frozenset().union(*asked)) | architecture(report.arch).floor
+        if results.get(model.name) == "ok":
+            at_import &= model.features | (_SILENT & asked)
+    # a death on a CPU that has all of it: something ran that is not among what was seen to be mapped
+    if any(at_import <= model.features for model in ladder if results.get(model.name) == "died"):
+        return features
     return at_import
+
+
+def _is_native(member: str) -> bool:
+    return member.endswith((".so", ".dylib", ".pyd")) or ".so." in member
 
 
 def _confidence(static: Verdict, report: ProbeReport) -> Confidence:
