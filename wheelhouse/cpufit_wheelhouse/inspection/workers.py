@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -158,12 +159,16 @@ class _Child:
     def __init__(self, folder: Path, options: WorkerOptions) -> None:
         self.reason = ""
         self._timed_out = False
+        # what a probe lays down there goes with the process, however that ends
+        self._scratch = Path(tempfile.mkdtemp(dir=folder, prefix="worker-"))
         self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and code
             [sys.executable, "-c", _START, str(options.memory_bytes), str(options.idle_seconds)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=folder,
+            env={**os.environ, "TMPDIR": str(self._scratch)},
+            start_new_session=True,
             text=True,
             encoding="utf-8",
         )
@@ -202,8 +207,12 @@ class _Child:
         self.kill()
 
     def kill(self) -> None:
-        """End the process; whoever reads from it sees its end."""
-        self._process.kill()
+        """End the process and what it started; whoever reads from it sees its end."""
+        if os.name != "posix":  # pragma: no cover  # it has no groups
+            self._process.kill()
+        elif self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def ended(self) -> None:
         """Wait for the end of the process, and say why it came."""
@@ -212,6 +221,7 @@ class _Child:
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
         if self._timed_out:
             self.reason = "the inspection took longer than it may"
         elif status < 0:
