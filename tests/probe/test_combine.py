@@ -70,6 +70,12 @@ def test_code_that_is_mapped_from_elsewhere_may_be_any_of_the_wheels() -> None:
     assert parts(combine(static, report)) == (V3, V3)
 
 
+def test_what_is_installed_elsewhere_than_its_name_says_is_not_taken_for_unmapped() -> None:
+    static = verdict((CORE, V2), ("pkg-1.data/data/lib/python/pkg/_extra.so", V3))
+    report = ProbeReport(arch="x86_64", runs=(run("Haswell-v1", "ok"),), libraries=(CORE,))
+    assert parts(combine(static, report)) == (V3, V3)
+
+
 def test_what_the_import_does_not_map_is_not_needed_by_it() -> None:
     static = verdict((CORE, V2), (EXTRA, V3))
     report = ProbeReport(arch="x86_64", runs=(run("Haswell-v1", "ok"),), libraries=(CORE,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import subprocess
 import sys
@@ -197,8 +198,9 @@ def test_nothing_is_left_of_a_probe_that_was_cut_short(
     monkeypatch.setenv("TMPDIR", str(home))
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(ProbeOptions, "longest", 6.0)
-    code = b"import os\nos.execv('/bin/sleep', ['cpufit-cut-short', '60'])\n"
-    wheel = wheel_factory(tags=TAGS, members={"pkg/__init__.py": code, "pkg/_native.so": native(tmp_path, V1)})
+    name = secrets.token_hex(8)
+    code = f"import os\nos.execv('/bin/sleep', ['{name}', '60'])\n"
+    wheel = wheel_factory(tags=TAGS, members={"pkg/__init__.py": code.encode(), "pkg/_native.so": native(tmp_path, V1)})
     pool = InspectionPool(tmp_path / "inspecting", WorkerOptions(probe=options))
     try:
         verdict = pool.submit(wheel, wheel.name).result(60)
@@ -208,4 +210,4 @@ def test_nothing_is_left_of_a_probe_that_was_cut_short(
     assert not list(home.iterdir())
     assert not list((tmp_path / "inspecting").iterdir())
     told = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    assert "cpufit-cut-short" not in told
+    assert name not in told

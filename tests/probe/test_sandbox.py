@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import secrets
 import subprocess
 import sys
 import time
@@ -149,12 +150,13 @@ for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
-        os.execv("/bin/sleep", ["cpufit-left-over", "60"])
+        os.execv("/bin/sleep", ["cpufit-NAME", "60"])
 time.sleep(60)
 """
-    assert inside(code, replace(LIMITS, seconds=2)).timed_out
+    name = secrets.token_hex(8)
+    assert inside(code.replace("cpufit-NAME", name), replace(LIMITS, seconds=2)).timed_out
     told = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    assert "cpufit-left-over" not in told
+    assert name not in told
 
 
 def test_the_child_of_a_run_that_ended_ends_with_it() -> None:

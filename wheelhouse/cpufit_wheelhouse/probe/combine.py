@@ -7,6 +7,7 @@ for. An import that dies where the machine code promised that it runs raises bot
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from cpufit_resolver.features import architecture
@@ -17,6 +18,7 @@ from cpufit_wheelhouse.inspection.verdict import Confidence, Evidence, Verdict
 from .models import LADDERS, Model
 from .report import ProbeReport, Run
 
+_SCATTERED = re.compile(r"[^/]+\.data/(?!purelib/|platlib/)")
 _SILENT = frozenset({"abm", "bmi1", "lahf_lm"})
 
 
@@ -83,7 +85,7 @@ def _import_part(
     known = bool(report.libraries) and not report.elsewhere
     told = [one for one in static.evidence if one.weight == "requires" and one.arch == report.arch]
     if known:
-        told = [one for one in told if one.library in report.libraries or not _is_native(one.library)]
+        told = [one for one in told if one.library in report.libraries or not _would_be_seen(one.library)]
     asked = frozenset().union(*(one.features for one in told))
     at_import = features & (closed(report.arch, asked) | architecture(report.arch).floor) if known else features
     for model in ladder:
@@ -95,8 +97,10 @@ def _import_part(
     return at_import
 
 
-def _is_native(member: str) -> bool:
-    return member.endswith((".so", ".dylib", ".pyd")) or ".so." in member
+def _would_be_seen(member: str) -> bool:
+    """Tell whether a member is a library that lies where its name says, once it is installed."""
+    native = member.endswith((".so", ".dylib", ".pyd")) or ".so." in member
+    return native and not _SCATTERED.match(member)
 
 
 def _confidence(static: Verdict, report: ProbeReport) -> Confidence:

@@ -30,8 +30,8 @@ def unpack_alone(event, _):
     if event in STARTS:
         raise PermissionError("nothing is started for a probe's dependencies")
 class Named(requirements.Requirement):
-    def __init__(self, text):
-        super().__init__(text)
+    def __init__(self, *words, **named):
+        super().__init__(*words, **named)
         if self.url:
             sys.stderr.write(f"ERROR: {self.name} is wanted from an address, not from the index\\n")
             sys.stderr.flush()

@@ -100,6 +100,7 @@ class _Probe:
             runs.append(self._asked(model.name, control, modules))
             results[model.name] = runs[-1].result
         skipped = [f"{name} cannot be imported on any CPU here" for name in self.modules if name not in modules]
+        skipped += [] if ladder else ["Python itself runs on none of the CPUs"]
         good = [self.subject.libraries(control), *(run.libraries for run in runs if run.result == "ok")]
         return ProbeReport(
             arch=self.arch,
