@@ -130,7 +130,10 @@ def test_what_a_dependency_raises_is_not_the_wheels(attempt: Attempt, tmp_path: 
     ],
 )
 def test_what_the_wheel_raises_is_its_own(attempt: Attempt, tmp_path: Path) -> None:
-    assert judge(attempt, tmp_path).result == "died"
+    run = judge(attempt, tmp_path)
+    assert run.result == "died"
+    assert run.fault is not None
+    assert run.fault.text == f"{attempt.failed[0].how}: {attempt.failed[0].said}"
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,9 @@ def _fault(attempt: Attempt, subject: Subject) -> Fault:
     trace = attempt.trace
     # a signal that was caught, or that struck another process, is not what ended this one
     if trace.signal is None or attempt.ended.status != -signal.Signals[trace.signal]:
-        return Fault(how=attempt.failed[0].how if attempt.failed else f"exit status {attempt.ended.status}")
+        if attempt.failed:
+            return Fault(how=attempt.failed[0].how, said=attempt.failed[0].said)
+        return Fault(how=f"exit status {attempt.ended.status}")
     place = trace.at(trace.address) if trace.address is not None and trace.signal == "SIGILL" else None
     if place is None:
         return Fault(how=trace.signal)

@@ -21,6 +21,8 @@ class Fault:
 
     how: str
     """``SIGILL``, ``SIGABRT``, ``ImportError``, ``exit status 1``."""
+    said: str = ""
+    """What an exception says."""
     library: str = ""
     """The member of the wheel, or the path of a dependency's library."""
     offset: int = 0
@@ -33,9 +35,9 @@ class Fault:
 
     @property
     def text(self) -> str:
-        """Return ``SIGILL at vmovdqa in f of pkg/_core.so+0x1234``."""
+        """Return ``SIGILL at vmovdqa in f of pkg/_core.so+0x1234``, ``RuntimeError: this CPU has no AVX``."""
         if not self.library:
-            return self.how
+            return f"{self.how}: {self.said}" if self.said else self.how
         what = f" at {self.instruction}" if self.instruction else ""
         where = f" in {self.function}" if self.function else ""
         return f"{self.how}{what}{where} of {self.library}+{self.offset:#x}"
