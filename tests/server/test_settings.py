@@ -50,6 +50,7 @@ def test_off_loopback_the_public_url_is_required(host: str) -> None:
         ("upstream", "ftp://index.example/simple"),
         ("max_token_length", 5000),
         ("max_upload_bytes", 0),
+        ("probe_max_cpus", 4),
     ],
 )
 def test_a_bad_value_is_named_with_its_variable(name: str, value: object) -> None:
