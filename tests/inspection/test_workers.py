@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -118,3 +120,71 @@ def test_a_closed_pool_gives_no_verdict_to_what_still_waits(
     with pytest.raises((CancelledError, RuntimeError)):
         running.result(10)
     assert list((tmp_path / "inspecting").iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGHUP"])
+def test_a_worker_that_somebody_ends_is_replaced_and_its_wheel_is_read_all_the_same(
+    native: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    once = tmp_path / "once"
+    program = (
+        f"import os, pathlib, signal; once = pathlib.Path({str(once)!r})\n"
+        f"if not once.exists(): once.touch(); import sys; sys.stdin.readline(); os.kill(os.getpid(), signal.{name})\n"
+    )
+    monkeypatch.setattr(workers, "_START", program + workers._START)
+    with opened(tmp_path) as pool:
+        assert "small/fast.so" in pool.submit(native, native.name).result(60).undetermined[0]
+    assert once.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_a_wheel_whose_workers_are_always_ended_gets_a_verdict_in_the_end(
+    native: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = "import os, signal, sys; sys.stdin.readline(); os.kill(os.getpid(), signal.SIGKILL)"
+    monkeypatch.setattr(workers, "_START", program)
+    with opened(tmp_path) as pool:
+        assert "ended by SIGKILL" in pool.submit(native, native.name).result(60).undetermined[0]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_signals_for_a_whole_service_do_not_end_its_workers(native: Path, tmp_path: Path) -> None:
+    with opened(tmp_path) as pool:
+        assert pool.submit(native, native.name).result(60).undetermined
+        child = pool._children[0]._process
+        assert os.getsid(child.pid) != os.getsid(0)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            child.send_signal(number)
+        assert "small/fast.so" in pool.submit(native, native.name).result(60).undetermined[0]
+        assert pool._children[0]._process is child
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_a_worker_in_the_midst_of_its_work_ends_with_a_server_that_was_killed(native: Path, tmp_path: Path) -> None:
+    slow = "import time; from cpufit_wheelhouse.inspection import worker; worker._answered = lambda _: time.sleep(600);"
+    code = (
+        "import os, signal, time; from pathlib import Path\n"
+        "from cpufit_wheelhouse.inspection import workers\n"
+        f"workers._START = {slow!r} + workers._START\n"
+        f"pool = workers.InspectionPool(Path({str(tmp_path / 'i')!r}))\n"
+        f"pool.submit(Path({str(native)!r}), {native.name!r})\n"
+        "while not pool._children: time.sleep(0.01)\n"
+        "time.sleep(0.5); print(pool._children[0]._process.pid, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert told.returncode == -signal.SIGKILL
+    worker, until = int(told.stdout), time.monotonic() + 30
+    while time.monotonic() < until and _runs(worker):
+        time.sleep(0.05)
+    assert not _runs(worker)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # whoever has no parent to wait for it may stay as a zombie
+    return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2] if Path("/proc").is_dir() else True

@@ -8,7 +8,10 @@ from __future__ import annotations
 import json
 import os
 import selectors
+import signal
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,13 +22,36 @@ from cpufit_wheelhouse.errors import WheelError
 
 from .verdict import Verdict
 
+_LOOK_SECONDS = 1.0
+"""How often a worker looks whether its server is still there."""
+
 
 def main() -> None:
     """Serve until the input ends, or nothing was asked for some time."""
+    _leave_ending_to_the_server()
     memory, idle = int(sys.argv[1]), float(sys.argv[2])
     _limit_memory(memory)
     for line in _lines(sys.stdin, idle):
         _answer(_answered(json.loads(line)))
+
+
+def _leave_ending_to_the_server() -> None:
+    """Outlive the signals that a service manager sends to every process of a server, and never outlive the server.
+
+    Whoever dies first of the two would decide otherwise: the server would take the end of its worker for the wheel's
+    fault. One that was killed cannot tell its workers to stop, nor end an inspection that takes too long.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # a function and not SIG_IGN, which the programs of a probe would inherit
+        signal.signal(number, lambda *_: None)
+    if os.name == "posix":
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK_SECONDS)
+    os._exit(1)
 
 
 def _limit_memory(size: int) -> None:

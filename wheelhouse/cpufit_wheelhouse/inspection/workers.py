@@ -31,6 +31,11 @@ from .verdict import Verdict
 Progress = Callable[[str, int, int], None]
 """Called with a member's name, the bytes done and the bytes in all."""
 
+_FROM_OUTSIDE = frozenset(
+    getattr(signal, name) for name in ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
+)
+"""The signals that a process gets from people, service managers and a system without memory."""
+
 _START = "from cpufit_wheelhouse.inspection.worker import main; main()"
 
 
@@ -120,6 +125,7 @@ class InspectionPool:
         return together
 
     def _ask(self, request: Mapping[str, object], seconds: float, progress: Progress | None) -> Mapping[str, Any]:
+        tries = 2
         while True:
             child: _Child | None = getattr(self._local, "child", None)
             fresh = child is None
@@ -135,6 +141,9 @@ class InspectionPool:
                 raise RuntimeError("the pool was closed")
             if child.ended_idle and not fresh:
                 continue  # it went to rest in the instant in which work came
+            tries -= 1
+            if child.ended_by_somebody and tries:
+                continue  # what somebody does to a process says nothing of the wheel
             return {"verdict": Verdict(need=None, undetermined=(child.reason,)).as_dict()}
 
     def _started(self) -> _Child:
@@ -168,6 +177,7 @@ class _Child:
             stderr=subprocess.DEVNULL,
             cwd=folder,
             env={**os.environ, "TMPDIR": str(self._scratch)},
+            # Ctrl-C at the server's terminal is for the server, which ends its workers when it has decided to
             start_new_session=True,
             text=True,
             encoding="utf-8",
@@ -176,6 +186,10 @@ class _Child:
     @property
     def ended_idle(self) -> bool:
         return self._process.returncode == 0 and not self._timed_out
+
+    @property
+    def ended_by_somebody(self) -> bool:
+        return not self._timed_out and -self._process.returncode in _FROM_OUTSIDE
 
     def ask(self, request: Mapping[str, object], seconds: float, progress: Progress | None) -> Mapping[str, Any] | None:
         """Return the child's answer; None if it ended without one, for a ``reason`` then."""
