@@ -56,8 +56,7 @@ async def _lifespan(
     passing = None if upstream is None else Upstream(upstream, settings)
     try:
         holding = Holding(home.path, home.catalog, home.blobs, home.ingest)
-        if store.pool is not None:
-            await run_in_threadpool(holding.resume, store.pool.submit)
+        await run_in_threadpool(holding.resume, None if store.pool is None else store.pool.submit)
         app.state.services = Services(
             settings=settings,
             home=home,

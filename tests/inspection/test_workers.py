@@ -188,3 +188,16 @@ def _runs(pid: int) -> bool:
         return False
     # whoever has no parent to wait for it may stay as a zombie
     return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2] if Path("/proc").is_dir() else True
+
+
+def test_links_that_killed_processes_left_are_removed_when_they_are_old(
+    native: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "inspecting"
+    folder.mkdir()
+    os.link(native, folder / "left")
+    with opened(tmp_path):
+        assert (folder / "left").exists()
+    monkeypatch.setattr(workers, "_STALE_SECONDS", 0)
+    with opened(tmp_path):
+        assert not (folder / "left").exists()

@@ -145,3 +145,72 @@ def test_what_was_decided_long_ago_is_forgotten(home: Home, holding: Holding, sl
     assert table.forget_held(datetime.now(timezone.utc) - timedelta(minutes=1)) == 0
     assert table.forget_held(datetime.now(timezone.utc) + timedelta(minutes=1)) == 1
     assert table.held(held.id) == ()
+
+
+def test_each_need_that_is_declared_of_the_same_bytes_is_heard(home: Home, holding: Holding, slow: Slow) -> None:
+    silent = upload(home, holding)
+    low, high = upload(home, holding, declared="x86_64_v2"), upload(home, holding, declared="x86_64_v4")
+    assert len({silent.id, low.id, high.id}) == 3
+    slow.job.set_result(V3)
+    assert [now(home, one).state for one in (silent, low, high)] == ["accepted", "refused", "accepted"]
+    assert [file.need_key for file in home.catalog.files("demo")] == ["x86_64_v4"]
+    assert list((home.path / "held").iterdir()) == []
+
+
+def test_a_kill_between_letting_in_and_saying_so_is_mended(home: Home, holding: Holding, slow: Slow) -> None:
+    held = upload(home, holding, declared="x86_64_v3")
+    put(home, declared="x86_64_v3", verdict=V3)
+    assert holding.resume(lambda _path, _filename: slow.job) == 1
+    slow.job.set_result(V3)
+    assert now(home, held).state == "accepted"
+    assert len(home.catalog.files("demo")) == 1
+
+
+def test_what_a_killed_server_left_is_removed_once_it_is_old(
+    home: Home, holding: Holding, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = upload(home, holding)
+    folder = home.path / "held"
+    for name in ("0" * 64, "torn.part"):
+        (folder / name).write_bytes(b"nobody waits for it")
+    holding.resume(lambda _path, _filename: slow.job)
+    assert len(list(folder.iterdir())) == 3
+    monkeypatch.setattr("cpufit_wheelhouse.holding.STALE_AFTER", timedelta(0))
+    holding.resume(lambda _path, _filename: slow.job)
+    assert [path.name for path in folder.iterdir()] == [held.sha256]
+
+
+def test_an_error_of_the_servers_own_is_told_and_nothing_is_left_waiting(
+    home: Home, holding: Holding, slow: Slow, caplog: pytest.LogCaptureFixture
+) -> None:
+    held = upload(home, holding)
+    slow.job.set_exception(OSError("no process can be started"))
+    refused = now(home, held)
+    assert refused.error is not None
+    assert (refused.state, refused.error["code"]) == ("refused", "internal-error")
+    assert "no process can be started" in caplog.text
+    assert list((home.path / "held").iterdir()) == []
+
+
+def test_where_inspection_was_turned_off_what_waits_is_what_was_declared(
+    tmp_path: Path, home: Home, holding: Holding
+) -> None:
+    held = upload(home, holding, declared="x86_64_v2")
+    with open_home(tmp_path / "home") as plain:
+        assert Holding(plain.path, plain.catalog, plain.blobs, plain.ingest).resume(None) == 1
+    assert now(home, held).state == "accepted"
+    assert [file.need_key for file in home.catalog.files("demo")] == ["x86_64_v2"]
+
+
+def test_bytes_are_kept_where_the_file_system_has_no_links(
+    home: Home, holding: Holding, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_source: Path, _target: Path) -> None:
+        raise OSError("no links here")
+
+    monkeypatch.setattr("os.link", refused)
+    held = upload(home, holding)
+    assert upload(home, holding).id == held.id
+    assert [path.read_bytes() for path in (home.path / "held").iterdir()] == [wheel_bytes()]
+    slow.job.set_result(V3)
+    assert now(home, held).state == "accepted"

@@ -145,7 +145,7 @@ class BlobStore:
             staged.path.replace(target)
         # Also where the blob or a folder was here already: whoever made it may have died before its own fsync.
         for folder in (target.parent, target.parent.parent, self._blobs):
-            _fsync_folder(folder)
+            fsync_folder(folder)
         return sha256
 
     def put_bytes(self, data: bytes) -> str:
@@ -199,7 +199,7 @@ def _size(path: Path) -> int | None:
         return None
 
 
-def _fsync_folder(folder: Path) -> None:
+def fsync_folder(folder: Path) -> None:
     """Make a rename in a folder durable. Windows cannot open a folder, and its rename waits for the journal."""
     if os.name == "nt":
         return

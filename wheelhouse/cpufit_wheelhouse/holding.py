@@ -1,14 +1,19 @@
 """Held files: uploads whose verdict takes longer than their uploader waits.
 
 A held file is in no view, and nobody may rely on its name: the rules of identity are applied when the verdict comes, as
-if it were uploaded then. It lies in ``held/`` of the home until that is done, so a server that was stopped meanwhile
-inspects it anew when it starts.
+if it were uploaded then. It lies in ``held/`` of the home until that is done, so a server that was stopped or killed
+meanwhile inspects it anew when it starts. The bytes are on disk before the row is committed, and go after it is
+decided: a kill leaves a file that no row waits for, which the next start removes.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+import secrets
 import shutil
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
@@ -20,11 +25,14 @@ from packaging.utils import canonicalize_name
 
 from cpufit_resolver.errors import CpufitError
 
-from .blobs import BlobStore, StagedBlob
+from .blobs import STALE_AFTER, BlobStore, StagedBlob, fsync_folder
 from .catalog import Catalog, HeldFile, NewHeld
 from .filename import parse_wheel_filename
 from .ingest import Ingest
 from .inspection.verdict import Verdict
+from .pooled import PoolClosed
+
+_log = logging.getLogger(__name__)
 
 KEPT_FOR = timedelta(days=30)
 """How long the record of a held file that was decided is kept."""
@@ -41,6 +49,8 @@ class Holding:
         self._catalog = catalog
         self._blobs = blobs
         self._ingest = ingest
+        self._lock = threading.Lock()
+        """Held while the bytes and the rows of held files are brought together or apart."""
 
     def hold(
         self,
@@ -57,51 +67,54 @@ class Holding:
         :param declared: the need that its uploader declares
         """
         staged.seal()
-        sha256 = staged.digests.sha256
-        self._folder.mkdir(exist_ok=True)
-        with suppress(FileExistsError):
-            _link(staged.path, self._folder / sha256)
-        held = self._catalog.inspections.hold(
-            NewHeld(
-                project=canonicalize_name(parse_wheel_filename(filename).name),
-                filename=filename,
-                sha256=sha256,
-                size=staged.size,
-                declared=declared,
-                provenance=provenance,
-            )
+        new = NewHeld(
+            project=canonicalize_name(parse_wheel_filename(filename).name),
+            filename=filename,
+            sha256=staged.digests.sha256,
+            size=staged.size,
+            declared=declared,
+            provenance=provenance,
         )
+        with self._lock:
+            self._keep(staged.path, new.sha256)
+            held = self._catalog.inspections.hold(new)
         job.add_done_callback(partial(self._ended, held))
         return held
 
-    def resume(self, submit: Submit) -> int:
-        """Inspect what was waiting when the last server stopped; returns how many files wait.
+    def resume(self, submit: Submit | None) -> int:
+        """Take up what was waiting when the last server stopped; returns how many files wait.
 
         The bytes may be gone, if somebody removed them: such a file is refused.
+
+        :param submit: None where wheels are no longer inspected; what waits is then what its uploader declared, or
+            unknown, as an upload would be
         """
         self._catalog.inspections.forget_held(datetime.now(timezone.utc) - KEPT_FOR)
         waiting = self._catalog.inspections.held(state="waiting")
+        self._sweep({held.sha256 for held in waiting})
         for held in waiting:
             path = self._folder / held.sha256
-            if path.is_file():
-                submit(path, held.filename).add_done_callback(partial(self._ended, held))
+            if submit is None or not path.is_file():
+                self.settle(held, None)
             else:
-                error = {"code": "held-file-lost", "message": "its bytes are gone; upload it again"}
-                self._catalog.inspections.decide_held(held.id, "refused", error)
+                submit(path, held.filename).add_done_callback(partial(self._ended, held))
         return len(waiting)
 
     def _ended(self, held: HeldFile, job: Future[Verdict]) -> None:
         try:
             verdict = job.result()
-        except (CancelledError, RuntimeError):
+        except (CancelledError, PoolClosed):
             return  # the server stops: the next one begins anew
-        except CpufitError as error:
+        except Exception as error:  # noqa: BLE001  # nobody else sees it, and the uploader waits for an answer
             self._refuse(held, error)
             return
         self.settle(held, verdict)
 
-    def settle(self, held: HeldFile, verdict: Verdict) -> None:
-        """Let a held file in, or refuse it, now that its verdict is there."""
+    def settle(self, held: HeldFile, verdict: Verdict | None) -> None:
+        """Let a held file in, or refuse it, now that its verdict is there.
+
+        :param verdict: None where nothing inspects wheels
+        """
         try:
             with self._blobs.stage() as staged:
                 with (self._folder / held.sha256).open("rb") as file:
@@ -109,31 +122,46 @@ class Holding:
                 self._ingest.wheel(
                     staged, held.filename, declared=held.declared, provenance=held.provenance, verdict=verdict
                 )
-        except (CpufitError, FileNotFoundError) as error:
+        except Exception as error:  # noqa: BLE001  # as above
             self._refuse(held, error)
             return
         self._catalog.inspections.decide_held(held.id, "accepted")
         self._forget(held)
 
-    def _refuse(self, held: HeldFile, error: CpufitError | FileNotFoundError) -> None:
-        told = (
-            {key: str(value) for key, value in error.as_dict().items()}
-            if isinstance(error, CpufitError)
-            else {"code": "held-file-lost", "message": "its bytes are gone; upload it again"}
-        )
+    def _refuse(self, held: HeldFile, error: Exception) -> None:
+        if isinstance(error, CpufitError):
+            told = {key: str(value) for key, value in error.as_dict().items()}
+        elif isinstance(error, FileNotFoundError):
+            told = {"code": "held-file-lost", "message": "its bytes are gone; upload it again"}
+        else:
+            _log.error("the held file %s (%s) could not be decided", held.id, held.filename, exc_info=error)
+            told = {"code": "internal-error", "message": "the server met an error of its own; upload it again"}
         self._catalog.inspections.decide_held(held.id, "refused", told)
         self._forget(held)
 
+    def _keep(self, source: Path, sha256: str) -> None:
+        """Bring the bytes into the folder: whole or not at all, and on disk."""
+        self._folder.mkdir(exist_ok=True)
+        part = self._folder / f"{secrets.token_hex(16)}.part"
+        try:
+            os.link(source, part)
+        except OSError:  # a file system without links
+            shutil.copyfile(source, part)
+        part.replace(self._folder / sha256)
+        part.unlink(missing_ok=True)  # a rename of one link of a file onto another one does nothing
+        fsync_folder(self._folder)
+
     def _forget(self, held: HeldFile) -> None:
-        waiting = self._catalog.inspections.held(state="waiting")
-        if not any(other.sha256 == held.sha256 for other in waiting):
-            (self._folder / held.sha256).unlink(missing_ok=True)
+        with self._lock:
+            waiting = self._catalog.inspections.held(state="waiting")
+            if not any(other.sha256 == held.sha256 for other in waiting):
+                (self._folder / held.sha256).unlink(missing_ok=True)
 
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links
-        shutil.copyfile(source, target)
+    def _sweep(self, waiting: set[str]) -> None:
+        """Remove what killed servers left; what is fresh may be another server's that is about to write its row."""
+        border = time.time() - STALE_AFTER.total_seconds()
+        for path in self._folder.iterdir() if self._folder.is_dir() else ():
+            with suppress(FileNotFoundError):
+                # the time of the last change of its links: it was written earlier
+                if path.name not in waiting and path.stat().st_ctime <= border:
+                    path.unlink()

@@ -23,6 +23,10 @@ class InspectionPending(Exception):
         self.job = job
 
 
+class PoolClosed(RuntimeError):
+    """The workers were ended before they had a verdict: the process that uses them stops."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PooledInspector:
     """An :class:`cpufit_wheelhouse.judgement.Inspector` that hands wheels to worker processes."""

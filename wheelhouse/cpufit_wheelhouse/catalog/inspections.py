@@ -102,10 +102,13 @@ class InspectionTable:
             return _end_overrides(connection, sha256, datetime.now(timezone.utc)) > 0
 
     def hold(self, new: NewHeld) -> HeldFile:
-        """Record a held file; the same bytes under the same name wait once."""
+        """Record a held file; the same bytes with the same name and declared need wait once."""
         held = schema.held
         same = select(held).where(
-            held.c.sha256 == new.sha256, held.c.filename == new.filename, held.c.state == "waiting"
+            held.c.sha256 == new.sha256,
+            held.c.filename == new.filename,
+            held.c.declared.is_not_distinct_from(new.declared),
+            held.c.state == "waiting",
         )
         with self._writer.begin() as connection:
             row = connection.execute(same).first()

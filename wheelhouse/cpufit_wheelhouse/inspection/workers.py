@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -24,6 +25,7 @@ from typing import Any
 
 from cpufit_wheelhouse.archive import DEFAULT_LIMITS, ArchiveLimits
 from cpufit_wheelhouse.errors import WheelError
+from cpufit_wheelhouse.pooled import PoolClosed
 from cpufit_wheelhouse.probe.options import ProbeOptions
 
 from .verdict import Verdict
@@ -35,6 +37,9 @@ _FROM_OUTSIDE = frozenset(
     getattr(signal, name) for name in ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
 )
 """The signals that a process gets from people, service managers and a system without memory."""
+
+_STALE_SECONDS = 24 * 3600
+"""No wheel waits that long for its worker; a link that is older belongs to a process that died."""
 
 _START = "from cpufit_wheelhouse.inspection.worker import main; main()"
 
@@ -74,6 +79,7 @@ class InspectionPool:
         self._children: list[_Child] = []
         self._lock = threading.Lock()
         self._closed = False
+        self._sweep()
 
     def submit(self, path: Path, filename: str, progress: Progress | None = None) -> Future[Verdict]:
         """Begin an inspection. The wheel may be renamed or removed as soon as this returns.
@@ -105,6 +111,15 @@ class InspectionPool:
         except OSError:  # another file system, or one without links
             shutil.copyfile(path, link)
         return link
+
+    def _sweep(self) -> None:
+        """Remove the links that killed processes left: each keeps a whole wheel on the disk."""
+        border = time.time() - _STALE_SECONDS
+        for link in self._scratch.iterdir() if self._scratch.is_dir() else ():
+            with contextlib.suppress(FileNotFoundError):
+                # the time of the last change of its links: the wheel may have been written long before
+                if link.stat().st_ctime <= border:
+                    link.unlink()
 
     def _inspect(self, path: Path, filename: str, progress: Progress | None) -> Verdict:
         request = {
@@ -138,7 +153,7 @@ class InspectionPool:
             with self._lock:
                 self._children.remove(child)
             if self._closed:
-                raise RuntimeError("the pool was closed")
+                raise PoolClosed("the pool was closed")
             if child.ended_idle and not fresh:
                 continue  # it went to rest in the instant in which work came
             tries -= 1
@@ -149,7 +164,7 @@ class InspectionPool:
     def _started(self) -> _Child:
         with self._lock:
             if self._closed:
-                raise RuntimeError("the pool is closed")
+                raise PoolClosed("the pool is closed")
             child = _Child(self._scratch, self._options)
             self._children.append(child)
             return child
