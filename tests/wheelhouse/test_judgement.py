@@ -10,7 +10,7 @@ from cpufit_resolver.errors import InvalidCpuToken, UnknownCpuFeature
 from cpufit_resolver.need import BASELINE_NEED, Need, parse_need
 from cpufit_wheelhouse.archive import WheelInfo, open_wheel
 from cpufit_wheelhouse.errors import InvalidVariantMetadata, NeedRefused
-from cpufit_wheelhouse.inspection.verdict import Verdict
+from cpufit_wheelhouse.inspection.verdict import Evidence, Verdict, Weight
 from cpufit_wheelhouse.judgement import NoInspector, Override, judge
 from cpufit_wheelhouse.variant import variant_json
 
@@ -99,6 +99,41 @@ def test_a_declaration_stands_where_the_verdict_is_undetermined(wheel_factory: F
     path = wheel_factory(tags=LINUX, members=ELF)
     assert judged(path, declared="avx", reader=Reader(None)) == parse_need("avx", X86)
     assert judged(path, reader=Reader(None)) is None
+
+
+def evidence(*features: str, weight: Weight = "requires") -> Evidence:
+    return Evidence(rule="no-dispatcher", arch="x86_64", features=features, library="a.so", weight=weight)
+
+
+def test_nobody_states_less_than_what_could_be_read_of_an_undetermined_wheel(wheel_factory: Factory) -> None:
+    path = wheel_factory(tags=LINUX, members=ELF)
+    reader = Reader(None)
+    reader.answer = Verdict(
+        need=None, evidence=(evidence("avx2"), evidence("avx512f", weight="suspects")), undetermined=("b.so: cut off",)
+    )
+    with pytest.raises(NeedRefused) as caught:
+        judged(path, declared="popcnt", reader=reader)
+    assert caught.value.code == "need-below-verdict"
+    assert "what can be read of the machine code needs x86_64_v1+avx2: needs avx2: a.so" in caught.value.message
+    assert judged(path, declared="avx2", reader=reader) == parse_need("avx2", X86)
+    raised = judge(open_wheel(path, path.name), path, "popcnt", reader, below="raise").need
+    assert raised == parse_need("avx2,popcnt", X86)
+    assert judged(path, reader=reader) is None
+
+
+def test_a_refusal_explains_each_feature_that_was_left_out(wheel_factory: Factory) -> None:
+    path = wheel_factory(tags=LINUX, members=ELF)
+    told = ["needs avx: a.so, vaddps in f", "needs avx bmi2: b.so, shlx in g", "needs avx fma: c.so", "needs avx: d.so"]
+    need = parse_need("avx,bmi2,fma", X86)
+    reader = Reader(Need.uniform("x86_64", need.relevant_features, source="inspected", evidence=told))
+    with pytest.raises(NeedRefused) as caught:
+        judged(path, declared="popcnt", reader=reader)
+    assert caught.value.message.endswith("; ".join(told[:3]))
+    assert caught.value.hint is not None
+    assert need.key in caught.value.hint
+    with pytest.raises(NeedRefused) as again:
+        judged(path, declared="avx,fma", reader=reader)
+    assert again.value.message.endswith(f": {told[1]}")
 
 
 def test_an_operators_override_stands_above_the_verdict_and_every_word(wheel_factory: Factory) -> None:

@@ -9,6 +9,7 @@ A wheel about which none of them knows is *unknown*, which is ``None``: it is in
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +26,12 @@ from .variant import need_from_variant_json
 
 BelowVerdict = Literal["refuse", "raise"]
 """What becomes of a declared need or a label that is below the verdict."""
+
+STATED = ("declared: ", "variant.json: ")
+"""How evidence begins that is somebody's word, and no finding."""
+
+_MOST_REASONS = 3
+"""How many sentences a refusal gives as its reasons."""
 
 
 class Inspector(Protocol):
@@ -90,7 +97,7 @@ def judge(
     stated = stated_need(info, declared)
     verdict = inspector.inspect(path, info) if info.native else None
     if override is not None:
-        return Judgement(need=override.need, verdict=verdict)
+        return Judgement(need=overridden(override, () if stated is None else stated.evidence), verdict=verdict)
     if not info.native:
         return Judgement(need=BASELINE_NEED if stated is None else stated)
     return Judgement(need=settled(stated, verdict, below=below), verdict=verdict)
@@ -115,24 +122,51 @@ def stated_need(info: WheelInfo, declared: str | None) -> Need | None:
     return stated
 
 
+def overridden(override: Override, said: Iterable[str]) -> Need:
+    """Return the need by an override, with what is said of the wheel besides: it counts again when the override ends.
+
+    :param said: the evidence of what was stated; of other evidence nothing is kept
+    """
+    kept = (text for text in said if text.startswith(STATED))
+    return replace(override.need, evidence=(*override.need.evidence, *kept))
+
+
 def settled(stated: Need | None, verdict: Verdict | None, *, below: BelowVerdict = "refuse") -> Need | None:
     """Return the need of a wheel with machine code, of what is said and what was found.
 
+    An undetermined verdict makes no need. What was read of such a wheel holds all the same: nobody may state less.
+
     :raises NeedRefused: what is said is below the verdict, and is to be refused then
     """
-    found = None if verdict is None else verdict.need
-    if stated is None or found is None:
-        return found if stated is None else stated
+    if stated is None or verdict is None:
+        return stated if verdict is None else verdict.need
+    found = _seen(verdict) if verdict.need is None else verdict.need
     if asks_for(stated, found):
         # what was found in the machine code is the better proof
         return replace(stated, evidence=(*found.evidence, *stated.evidence))
     if below == "refuse":
+        code = "the machine code" if verdict.known else "what can be read of the machine code"
         raise NeedRefused(
-            f"the need {stated.key} is stated, and the machine code needs {found.key}: {_first_reason(stated, found)}",
+            f"the need {stated.key} is stated, and {code} needs {found.key}: {_reasons(stated, found)}",
             code="need-below-verdict",
-            hint="declare at least what the machine code needs, or nothing; an operator may record an override",
+            hint=f"declare at least {found.key}, or nothing; where the wheel asks the CPU in a way that was not seen, "
+            "whoever runs the index may record an override (cpufit-server override set)",
         )
     return _union(stated, found)
+
+
+def _seen(verdict: Verdict) -> Need:
+    """Return what the libraries need that could be read."""
+    required = [one for one in verdict.evidence if one.weight == "requires"]
+    parts = {
+        arch: frozenset(feature for one in required if one.arch == arch for feature in one.features)
+        for arch in {one.arch for one in required}
+    }
+    return Need.of(
+        {arch: ArchNeed(at_import=features, at_use=features) for arch, features in parts.items()},
+        source="inspected",
+        evidence=(one.text for one in required),
+    )
 
 
 def asks_for(need: Need, least: Need) -> bool:
@@ -160,10 +194,22 @@ def _union(one: Need, other: Need) -> Need:
     return Need.of(parts, source=one.source, evidence=(*other.evidence, *one.evidence))
 
 
-def _first_reason(stated: Need, found: Need) -> str:
-    """Return the evidence for the first feature that is not stated."""
-    lacking = frozenset().union(*(part.features - _part(stated, arch).features for arch, part in found.by_arch))
-    return telling_evidence(found.evidence, lacking) or ", ".join(sorted(lacking))
+def _reasons(stated: Need, found: Need) -> str:
+    """Return the evidence for the features that are not stated: sentences until each is explained, at most three."""
+    lacking = frozenset[str]().union(
+        *(
+            (part.features - _part(stated, arch).features) | (part.at_import - _part(stated, arch).at_import)
+            for arch, part in found.by_arch
+        )
+    )
+    unexplained, sentences = lacking, []
+    for sentence in found.evidence:
+        features = frozenset(sentence.partition(":")[0].split())
+        if unexplained & features:
+            sentences.append(sentence)
+            unexplained -= features
+    told = "; ".join(sentences[:_MOST_REASONS])
+    return told or telling_evidence(found.evidence, lacking) or ", ".join(sorted(lacking))
 
 
 def _raised_by_declaration(declared: Need, own: Need) -> Need:
