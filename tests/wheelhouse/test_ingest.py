@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from cpufit_wheelhouse.errors import (
 )
 from cpufit_wheelhouse.home import Home, open_home
 from cpufit_wheelhouse.ingest import Ingested
-from cpufit_wheelhouse.inspection.verdict import Verdict
+from cpufit_wheelhouse.inspection.verdict import RULES_VERSION, Verdict
 from cpufit_wheelhouse.variant import variant_json
 
 
@@ -242,6 +243,40 @@ def test_a_raised_need_replaces_the_labelled_form(home: Home) -> None:
     put(home, data, declared="x86_64_v2")
     assert put(home, data, declared="x86_64_v3").status == "need-changed"
     assert [form.label for form in home.catalog.derived("demo")] == ["x86_64_v3"]
+
+
+def known(text: str | None, rules: int = RULES_VERSION) -> Verdict:
+    need = None if text is None else replace(parse_need(text, X86), source="inspected", evidence=(f"needs {text}",))
+    return Verdict(need=need, rules_version=rules)
+
+
+def test_the_first_verdict_on_bytes_that_are_here_raises_what_was_only_declared(home: Home) -> None:
+    put(home, declared="x86_64_v2")
+    done = put(home, verdict=known("x86_64_v3"))
+    assert (done.status, done.file.need_key) == ("need-changed", "x86_64_v3")
+    assert [form.label for form in home.catalog.derived("demo")] == ["x86_64_v3"]
+    assert (put(home, verdict=known("x86_64_v3")).status, len(home.catalog.files("demo"))) == ("same", 1)
+
+
+def test_bytes_that_come_again_after_the_rules_changed_are_judged_by_the_new_ones(home: Home) -> None:
+    put(home, verdict=known("x86_64_v3", rules=0))
+    done = put(home, verdict=known("x86_64_v2"))
+    assert (done.status, done.file.need_key) == ("need-changed", "x86_64_v2")
+
+
+def test_what_could_not_be_determined_is_inspected_again(tmp_path: Path) -> None:
+    answers = [known(None), known("x86_64_v3")]
+
+    class Inspector:
+        def inspect(self, path: Path, info: WheelInfo) -> Verdict:
+            del path, info
+            return answers.pop(0)
+
+    with open_home(tmp_path / "home", inspector=Inspector()) as home:
+        assert put(home).file.need is None
+        done = put(home)
+        assert (done.status, done.file.need_key) == ("need-changed", "x86_64_v3")
+        assert put(home).status == "same"
 
 
 # refusals leave nothing

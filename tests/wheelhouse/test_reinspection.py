@@ -108,3 +108,79 @@ def test_an_override_stands_above_the_verdict_until_it_ends(home: Home) -> None:
     again(home, found("x86_64_v3"))
     assert stored(home).need_key == "x86_64_v3"
     assert home.catalog.inspections.overrides() == ()
+
+
+def override(home: Home, need: str | None) -> Reinspected:
+    """Record an override, or end the one in force, and apply what counts then."""
+    file, table = stored(home), home.catalog.inspections
+    if need is None:
+        assert table.end_override(file.sha256)
+    else:
+        table.set_override(file.sha256, parse_need(need, X86), who="ops", why="guarded")
+    use_case = Reinspection(catalog=home.catalog, blobs=home.blobs, inspector=Reader(found(None)))
+    return use_case.apply(file, table.verdict(file.sha256))
+
+
+def test_what_was_declared_counts_again_when_an_override_ends(home: Home) -> None:
+    put(home, declared="x86_64_v3", verdict=found("x86_64_v2"))
+    assert override(home, "x86_64_v1").file.need_key == "x86_64_v1"
+    assert again(home, found("x86_64_v2"))[0].outcome == "unchanged"
+    assert override(home, None).file.need_key == "x86_64_v3"
+    need = stored(home).need
+    assert need is not None
+    assert "declared: x86_64_v3" in need.evidence
+    assert not any(text.startswith("override") for text in need.evidence)
+
+
+@pytest.mark.parametrize("verdict", [found(None), None])
+def test_a_wheel_of_which_nobody_else_knows_is_unknown_again_when_its_override_ends(
+    home: Home, verdict: Verdict | None
+) -> None:
+    put(home, verdict=verdict)
+    assert override(home, "x86_64_v3").file.need_key == "x86_64_v3"
+    assert [form.label for form in home.catalog.derived("demo")] == ["x86_64_v3"]
+    assert override(home, None).outcome == "changed"
+    assert stored(home).need is None
+    assert home.catalog.derived("demo") == ()
+
+
+def test_two_wheels_of_one_name_do_not_both_become_unknown(home: Home) -> None:
+    home.catalog.ensure_project("demo", variants=True)
+    put(home)
+    override(home, "x86_64_v3")
+    second = put(home, wheel_bytes(content="two")).file
+    assert second.need is None
+    first = home.catalog.files("demo")[0]
+    home.catalog.inspections.end_override(first.sha256)
+    use_case = Reinspection(catalog=home.catalog, blobs=home.blobs, inspector=Reader(found(None)))
+    assert use_case.apply(first, None).outcome == "conflict"
+
+
+def test_a_wheel_without_machine_code_needs_nothing_again_when_its_override_ends(home: Home) -> None:
+    put(home, wheel_bytes(native=False))
+    override(home, "x86_64_v3")
+    assert override(home, None).file.need_key == "any"
+
+
+def test_an_override_that_says_what_is_known_anyway_is_on_record_with_the_file(home: Home) -> None:
+    put(home, verdict=found("x86_64_v3"))
+    assert override(home, "x86_64_v3").outcome == "changed"
+    need = stored(home).need
+    assert need is not None
+    assert need.evidence == ("override by ops: guarded",)
+    assert again(home, found("x86_64_v3"))[0].outcome == "unchanged"
+    override(home, None)
+    assert stored(home).need_source == "inspected"
+
+
+def test_an_undetermined_verdict_is_tried_again_and_a_known_one_is_not(home: Home) -> None:
+    put(home, verdict=found(None))
+    assert again(home, found("x86_64_v3"), everything=False)[0].outcome == "changed"
+    assert again(home, found("x86_64_v2"), everything=False) == []
+
+
+def test_a_file_that_cannot_be_read_keeps_no_other_from_being_read(home: Home) -> None:
+    put(home, wheel_bytes(content="one"), declared="x86_64_v2")
+    put(home, wheel_bytes(content="two"), declared="x86_64_v3")
+    home.blobs.path(home.catalog.files("demo")[0].sha256).unlink()
+    assert [done.outcome for done in again(home, found("x86_64_v1"))] == ["failed", "unchanged"]

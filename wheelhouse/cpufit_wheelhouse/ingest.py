@@ -32,6 +32,7 @@ from .forms import Forms, labelled_forms
 from .inspection.verdict import RULES_VERSION, Verdict
 from .judgement import BelowVerdict, Inspector, Judgement, NoInspector, judge
 from .metadata import dependency_signature
+from .reinspection import Reinspection
 from .rename import rename_wheel
 from .sdist import open_sdist
 
@@ -201,11 +202,9 @@ class Ingest:
             snapshot = self._catalog.snapshot(offer.project)
             decision = decide(snapshot, offer.new, declared=offer.declared, variants=offer.turns_variants_on)
             if decision.existing is not None and decision.status == "same":
-                if offer.verdict is not None:
-                    self._catalog.keep_verdict(offer.new.sha256, offer.verdict)
                 if offer.turns_variants_on:
                     self._catalog.set_policy(offer.project, variants=True)
-                return Ingested(file=decision.existing, status="same", verdict=offer.verdict)
+                return self._same(decision.existing, offer.verdict)
             if forms is None:
                 offer.staged.seal()
                 forms = self._forms(kept, offer)
@@ -215,6 +214,16 @@ class Ingest:
             except CatalogChanged:
                 continue
             return Ingested(file=file, status=decision.status, verdict=offer.verdict)
+
+    def _same(self, file: StoredFile, verdict: Verdict | None) -> Ingested:
+        """Take the verdict on bytes that are here: they may have come before anybody inspected, or by older rules."""
+        if verdict is None:
+            return Ingested(file=file, status="same")
+        again = Reinspection(catalog=self._catalog, blobs=self._blobs, inspector=_Known(verdict), limits=self._limits)
+        done = again.apply(file, verdict)
+        return Ingested(
+            file=done.file, status="need-changed" if done.before != done.file.need else "same", verdict=verdict
+        )
 
     def _write(
         self,
@@ -251,11 +260,15 @@ class Ingest:
         )
 
     def _judged(self, staged: StagedBlob, info: WheelInfo, declared: str | None, verdict: Verdict | None) -> Judgement:
-        """Judge a wheel, by what is known of its bytes already where the rules are still the same."""
+        """Judge a wheel, by what is known of its bytes already where the rules are still the same.
+
+        What could not be determined once is tried again.
+        """
         sha256 = staged.digests.sha256
         if verdict is None and info.native:
             kept = self._catalog.inspections.verdict(sha256)
-            verdict = kept if kept is not None and kept.rules_version == RULES_VERSION else None
+            current = kept is not None and kept.known and kept.rules_version == RULES_VERSION
+            verdict = kept if current else None
         inspector = self._inspector if verdict is None else _Known(verdict)
         override = self._catalog.inspections.override(sha256)
         return judge(info, staged.path, declared, inspector, below=self._below, override=override)

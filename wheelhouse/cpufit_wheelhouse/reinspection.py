@@ -1,8 +1,8 @@
 """Inspecting stored wheels anew: after a change of the rules, and for what came in before there were any.
 
-What was declared stays where the new verdict allows it and is raised to the verdict otherwise; an override stays; what
-rested on an older verdict becomes the new one. Where that would give two files of one name the same need, nothing is
-changed, and somebody has to decide.
+What was declared stays where the new verdict allows it and is raised to the verdict otherwise; an override stays until
+it is ended; what rested on an older verdict, or on an override that ended, becomes the new one. Where that would give
+two files of one name the same need, nothing is changed, and somebody has to decide.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from cpufit_resolver.errors import CpufitError
-from cpufit_resolver.need import Need
+from cpufit_resolver.need import BASELINE_NEED, Need
 
-from .archive import DEFAULT_LIMITS, ArchiveLimits, open_wheel
+from .archive import DEFAULT_LIMITS, ArchiveLimits, WheelInfo, open_wheel
 from .blobs import BlobStore
-from .catalog import Catalog, CatalogChanged, StoredFile
+from .catalog import OVERRIDE, UNKNOWN_KEY, Catalog, CatalogChanged, StoredFile
 from .forms import labelled_forms
 from .inspection.verdict import RULES_VERSION, Verdict
-from .judgement import Inspector, asks_for, settled
+from .judgement import STATED, Inspector, asks_for, overridden, settled, stated_need
 
 Outcome = Literal["unchanged", "changed", "kept", "conflict", "failed"]
 
@@ -59,7 +59,9 @@ class Reinspection:
     limits: ArchiveLimits = DEFAULT_LIMITS
 
     def outdated(self, project: str, *, everything: bool = False) -> Iterator[StoredFile]:
-        """Yield the wheels of a project that have machine code and no verdict by today's rules.
+        """Yield the wheels of a project that have machine code and no need by today's rules.
+
+        An undetermined verdict is tried again: a time limit, a limit of memory or a kill may have been the reason.
 
         :param everything: also those that have one
         """
@@ -69,20 +71,23 @@ class Reinspection:
         verdicts = self.catalog.inspections.verdicts(snapshot.project.id)
         for file in snapshot.files:
             verdict = verdicts.get(file.sha256)
-            if file.has_native and (everything or verdict is None or verdict.rules_version != RULES_VERSION):
+            current = verdict is not None and verdict.known and verdict.rules_version == RULES_VERSION
+            if file.has_native and (everything or not current):
                 yield file
 
     def run(self, file: StoredFile) -> Reinspected:
         """Inspect a file, and change its need where the verdict asks for it."""
-        path = self.blobs.path(file.sha256)
         try:
-            info = open_wheel(path, _own_name(file), limits=self.limits)
-            verdict = self.inspector.inspect(path, info)
+            path = self.blobs.path(file.sha256)
+            verdict = self.inspector.inspect(path, self._opened(file))
+            if verdict is None:
+                told = "nothing inspects wheels here"
+                return Reinspected(file=file, before=file.need, outcome="failed", told=told)
+            return self.apply(file, verdict)
         except CpufitError as error:
             return Reinspected(file=file, before=file.need, outcome="failed", told=error.message)
-        if verdict is None:
-            return Reinspected(file=file, before=file.need, outcome="failed", told="nothing inspects wheels here")
-        return self.apply(file, verdict)
+        except OSError as error:  # one file that cannot be read keeps no other from being read
+            return Reinspected(file=file, before=file.need, outcome="failed", told=str(error))
 
     def apply(self, file: StoredFile, verdict: Verdict | None) -> Reinspected:
         """Give a file the need that follows from a verdict and what else is known of it.
@@ -95,12 +100,12 @@ class Reinspection:
             if snapshot is None or current is None:
                 return Reinspected(file=file, before=file.need, outcome="failed", told="it was removed meanwhile")
             need = self._need(current, verdict)
-            if need is None or need == current.need:
+            if _stays(current.need, need):
                 return self._left(current, verdict, need)
             others = [one for one in snapshot.files if one.filename == current.filename and one.id != current.id]
-            twin = next((one for one in others if one.need is not None and _equal(one.need, need)), None)
-            if twin is not None or (others and not snapshot.project.variants):
-                told = f"it would need {need.key} as another file of its name does"
+            if any(_equal(one.need, need) for one in others) or (others and not snapshot.project.variants):
+                key = UNKNOWN_KEY if need is None else need.key
+                told = f"its need would be {key}, as that of another file of its name"
                 return Reinspected(file=current, before=current.need, outcome="conflict", told=told)
             try:
                 changed = self._changed(current, need, verdict, snapshot.project.serial)
@@ -111,8 +116,19 @@ class Reinspection:
     def _need(self, file: StoredFile, verdict: Verdict | None) -> Need | None:
         override = self.catalog.inspections.override(file.sha256)
         if override is not None:
-            return override.need
-        return settled(_stated(file), verdict, below="raise")
+            return overridden(override, () if file.need is None else file.need.evidence)
+        stated = self._stated_before_override(file) if _overridden(file.need) else _stated(file)
+        if not file.has_native:
+            return BASELINE_NEED if stated is None else stated
+        return settled(stated, verdict, below="raise")
+
+    def _stated_before_override(self, file: StoredFile) -> Need | None:
+        said = () if file.need is None else file.need.evidence
+        declared = next((text.removeprefix(STATED[0]) for text in said if text.startswith(STATED[0])), None)
+        return stated_need(self._opened(file), declared)
+
+    def _opened(self, file: StoredFile) -> WheelInfo:
+        return open_wheel(self.blobs.path(file.sha256), _own_name(file), limits=self.limits)
 
     def _left(self, file: StoredFile, verdict: Verdict | None, need: Need | None) -> Reinspected:
         if verdict is not None:
@@ -121,10 +137,10 @@ class Reinspection:
         told = "; ".join(verdict.undetermined) if verdict is not None else ""
         return Reinspected(file=file, before=file.need, outcome="kept" if kept else "unchanged", told=told)
 
-    def _changed(self, file: StoredFile, need: Need, verdict: Verdict | None, seen: int) -> StoredFile:
+    def _changed(self, file: StoredFile, need: Need | None, verdict: Verdict | None, seen: int) -> StoredFile:
         path = self.blobs.path(file.sha256)
         with ExitStack() as kept:
-            info = open_wheel(path, _own_name(file), limits=self.limits)
+            info = self._opened(file)
             forms = labelled_forms(kept, self.blobs, path, info, replace(file, need=need))
 
             def move_blobs_in() -> None:
@@ -146,9 +162,23 @@ def _stated(file: StoredFile) -> Need | None:
     """Return what was declared of a file, without the proofs of an earlier verdict; None where it was not."""
     if file.need is None or file.need_source != "declared":
         return None
-    said = tuple(text for text in file.need.evidence if text.startswith(("declared: ", "variant.json: ")))
+    said = tuple(text for text in file.need.evidence if text.startswith(STATED))
     return replace(file.need, evidence=said) if said else None
 
 
-def _equal(one: Need, other: Need) -> bool:
+def _overridden(need: Need | None) -> tuple[str, ...]:
+    """Return what tells of an override in a need's evidence."""
+    return () if need is None else tuple(text for text in need.evidence if text.startswith(OVERRIDE))
+
+
+def _stays(before: Need | None, need: Need | None) -> bool:
+    """Tell whether there is nothing to write: the same need for the same reason, or no new need at all."""
+    if _overridden(before) != _overridden(need):
+        return False
+    return need is None or need == before
+
+
+def _equal(one: Need | None, other: Need | None) -> bool:
+    if one is None or other is None:
+        return one is other
     return asks_for(one, other) and asks_for(other, one)

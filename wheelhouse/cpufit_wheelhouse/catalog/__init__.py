@@ -17,8 +17,9 @@ from __future__ import annotations
 
 from .catalog import Catalog
 from .identity import Decision, decide
-from .inspections import HeldFile, NewHeld
+from .inspections import OVERRIDE, HeldFile, NewHeld
 from .records import (
+    UNKNOWN_KEY,
     DerivedFile,
     NewDerived,
     NewFile,
@@ -30,6 +31,8 @@ from .records import (
 from .statements import CatalogChanged
 
 __all__ = [
+    "OVERRIDE",
+    "UNKNOWN_KEY",
     "Catalog",
     "CatalogChanged",
     "Decision",

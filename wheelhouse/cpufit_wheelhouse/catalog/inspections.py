@@ -16,6 +16,9 @@ from cpufit_wheelhouse.judgement import Override
 from . import schema
 from .engine import for_writing
 
+OVERRIDE = "override by "
+"""How the evidence begins that an operator's override gives."""
+
 HeldState = Literal["waiting", "accepted", "refused"]
 
 
@@ -169,7 +172,7 @@ def _end_overrides(connection: Connection, sha256: str, now: datetime) -> int:
 
 
 def _need(data: Any, who: str, why: str) -> Need:
-    return Need.from_dict(data, source="declared", evidence=(f"override by {who}: {why}",))
+    return Need.from_dict(data, source="declared", evidence=(f"{OVERRIDE}{who}: {why}",))
 
 
 def _override(row: Row[Any]) -> Override:
