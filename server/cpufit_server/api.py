@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from cpufit_wheelhouse.catalog import ProjectSnapshot, StoredFile
 from cpufit_wheelhouse.inspection.verdict import Verdict
+from cpufit_wheelhouse.judgement import Override
 from cpufit_wheelhouse.releases import releases_of
 
 from .errors import NotFound
@@ -28,14 +29,18 @@ def project(request: Request, name: str) -> Response:
     snapshot = services_of(request).home.catalog.snapshot(canonicalize_name(name))
     if snapshot is None:
         raise NotFound(f"there is no project {name[:80]} on this server", code="no-such-project")
-    verdicts = services_of(request).home.catalog.inspections.verdicts(snapshot.project.id)
-    return JSONResponse(project_as_json(snapshot, verdicts), headers={"Cache-Control": "private, no-cache"})
+    table = services_of(request).home.catalog.inspections
+    verdicts, overrides = table.verdicts(snapshot.project.id), table.overrides_in(snapshot.project.id)
+    return JSONResponse(project_as_json(snapshot, verdicts, overrides), headers={"Cache-Control": "private, no-cache"})
 
 
-def project_as_json(snapshot: ProjectSnapshot, verdicts: Mapping[str, Verdict]) -> dict[str, object]:
+def project_as_json(
+    snapshot: ProjectSnapshot, verdicts: Mapping[str, Verdict], overrides: Mapping[str, Override]
+) -> dict[str, object]:
     """Return the JSON form of a project, releases newest first.
 
     :param verdicts: what inspections found, by the files' SHA-256
+    :param overrides: the overrides in force, likewise
     """
     project = snapshot.project
     return {
@@ -51,7 +56,7 @@ def project_as_json(snapshot: ProjectSnapshot, verdicts: Mapping[str, Verdict]) 
             {
                 "version": release.version,
                 "files": [
-                    _file_as_json(file, verdicts.get(file.sha256))
+                    _file_as_json(file, verdicts.get(file.sha256), overrides.get(file.sha256))
                     for file in sorted((*release.wheels, *release.sdists), key=lambda file: (file.filename, file.id))
                 ],
             }
@@ -60,7 +65,7 @@ def project_as_json(snapshot: ProjectSnapshot, verdicts: Mapping[str, Verdict]) 
     }
 
 
-def _file_as_json(file: StoredFile, verdict: Verdict | None) -> dict[str, object]:
+def _file_as_json(file: StoredFile, verdict: Verdict | None, override: Override | None) -> dict[str, object]:
     # A source distribution has no machine code of its own to judge.
     known = file.need is not None or file.kind == "sdist"
     return {
@@ -77,6 +82,7 @@ def _file_as_json(file: StoredFile, verdict: Verdict | None) -> dict[str, object
         "need_source": file.need_source,
         "evidence": [] if file.need is None else list(file.need.evidence),
         "inspection": None if verdict is None else verdict.as_dict(),
+        "override": None if override is None else override.as_dict(),
         "ordinary": file.ordinary,
         "uploaded_at": file.uploaded_at.isoformat(),
         "provenance": dict(file.provenance),

@@ -7,8 +7,10 @@ from typing import Any
 
 from fastapi.routing import APIRoute
 
+from cpufit_resolver.need import Need
 from cpufit_server.app import ROUTERS
 from cpufit_server.problems import STATUSES
+from cpufit_wheelhouse.inspection.verdict import Evidence, Verdict
 
 LINUX = "cp311-cp311-manylinux_2_17_x86_64"
 DOCUMENT = Path(__file__).parents[2] / "docs/reference/http-api.md"
@@ -37,6 +39,32 @@ def test_a_project_is_told_with_needs_and_policy_newest_release_first(
     assert (source["kind"], source["verdict"], source["tags"]) == ("sdist", "known", [])
     assert body["releases"][1]["files"][0]["ordinary"] is True
     assert body["serial"] == server.home.catalog.serial("fast")
+
+
+def test_a_file_is_told_with_its_verdict_and_with_the_override_that_stands_above_it(
+    server: Any, make_wheel: Callable[..., Any]
+) -> None:
+    filename, data = make_wheel(tags=LINUX, native=True)
+    evidence = Evidence(
+        rule="spread", arch="x86_64", features=("avx2",), library="fast/_native.so", detail="vpaddd in f"
+    )
+    need = Need.uniform("x86_64", frozenset({"avx2"}), source="inspected", evidence=[evidence.text])
+    verdict = Verdict(need=need, evidence=(evidence,), confidence="medium", notes=("a note",))
+    with server.home.blobs.stage() as staged:
+        staged.write(data)
+        digest = server.home.ingest.wheel(staged, filename, verdict=verdict).file.sha256
+
+    def told() -> dict[str, Any]:
+        (file,) = server.client.get("/api/v1/projects/fast").json()["releases"][0]["files"]
+        return dict(file)
+
+    assert told()["evidence"] == ["needs avx2: fast/_native.so, vpaddd in f (spread)"]
+    assert told()["inspection"] == verdict.as_dict()
+    assert {"confidence", "evidence", "rules_version", "notes"} <= told()["inspection"].keys()
+    assert told()["override"] is None
+    said = server.home.catalog.inspections.set_override(digest, need, who="mara", why="asks by hand")
+    assert told()["override"] == said.as_dict()
+    assert (told()["override"]["who"], told()["override"]["why"]) == ("mara", "asks by hand")
 
 
 def test_an_unknown_project_is_404(server: Any) -> None:

@@ -63,6 +63,19 @@ class Override:
     why: str
     created_at: datetime
     """Aware, UTC."""
+    ended_at: datetime | None = None
+    """None while it is in force."""
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what a machine reads."""
+        return {
+            "sha256": self.sha256,
+            "need": self.need.as_dict(),
+            "who": self.who,
+            "why": self.why,
+            "created_at": self.created_at.isoformat(),
+            "ended_at": None if self.ended_at is None else self.ended_at.isoformat(),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +110,8 @@ def judge(
     stated = stated_need(info, declared)
     verdict = inspector.inspect(path, info) if info.native else None
     if override is not None:
+        if info.native:
+            check_complete(override.need, info.filename.architectures())
         return Judgement(need=overridden(override, () if stated is None else stated.evidence), verdict=verdict)
     if not info.native:
         return Judgement(need=BASELINE_NEED if stated is None else stated)
@@ -117,8 +132,8 @@ def stated_need(info: WheelInfo, declared: str | None) -> Need | None:
         stated = parse_need(declared, architectures)
         if own is not None and own != stated:
             stated = _raised_by_declaration(stated, own)
-    if stated is not None:
-        _check_complete(stated, info, architectures)
+    if stated is not None and info.native:
+        check_complete(stated, architectures)
     return stated
 
 
@@ -223,10 +238,15 @@ def _raised_by_declaration(declared: Need, own: Need) -> Need:
     return Need(by_arch=declared.by_arch, source=declared.source, evidence=declared.evidence + own.evidence)
 
 
-def _check_complete(need: Need, info: WheelInfo, architectures: frozenset[str]) -> None:
+def check_complete(need: Need, architectures: frozenset[str]) -> None:
+    """Refuse a need that leaves out an architecture for which a wheel has machine code.
+
+    :param architectures: those that the wheel's name tells
+    :raises NeedRefused: it says nothing of one of them
+    """
     # a need that names no architecture says "nothing beyond the baseline" of all of them
     open_ones = sorted(architectures - {arch for arch, _ in need.by_arch}) if need.by_arch else []
-    if info.native and open_ones:
+    if open_ones:
         raise NeedRefused(
             f"the need {need.key} says nothing of {', '.join(open_ones)}, for which the wheel has machine code too",
             hint="write a token for each architecture: x86_64_v3,aarch64_8_2a",

@@ -83,12 +83,26 @@ class InspectionTable:
             row = connection.execute(query).one_or_none()
         return None if row is None else _override(row)
 
-    def overrides(self) -> tuple[Override, ...]:
-        """Return every override in force, oldest first."""
-        overrides = schema.overrides
-        query = select(overrides).where(overrides.c.revoked_at.is_(None)).order_by(overrides.c.id)
+    def overrides(self, *, ended: bool = False) -> tuple[Override, ...]:
+        """Return every override in force, oldest first.
+
+        :param ended: also those that were ended or replaced
+        """
+        query = select(schema.overrides).order_by(schema.overrides.c.id)
+        if not ended:
+            query = query.where(schema.overrides.c.revoked_at.is_(None))
         with self._engine.begin() as connection:
             return tuple(map(_override, connection.execute(query)))
+
+    def overrides_in(self, project_id: int) -> dict[str, Override]:
+        """Return the overrides in force on a project's files, by SHA-256."""
+        overrides, files = schema.overrides, schema.files
+        query = select(overrides).where(
+            overrides.c.revoked_at.is_(None),
+            overrides.c.sha256.in_(select(files.c.sha256).where(files.c.project_id == project_id)),
+        )
+        with self._engine.begin() as connection:
+            return {row.sha256: _override(row) for row in connection.execute(query)}
 
     def set_override(self, sha256: str, need: Need, *, who: str, why: str) -> Override:
         """Record an override; an earlier one for these bytes ends, and stays on record."""
@@ -182,6 +196,7 @@ def _override(row: Row[Any]) -> Override:
         who=row.who,
         why=row.why,
         created_at=row.created_at,
+        ended_at=row.revoked_at,
     )
 
 
