@@ -16,13 +16,15 @@ NO_WHEELS = "release-has-no-wheels"
 class Refusal:
     """One reason why one file was refused.
 
-    ``missing`` is filled only where features are lacking, sorted.
+    ``missing`` is filled only where features are lacking, sorted; ``evidence`` is the sentence that tells why one of
+    them is needed, where anybody knows it. The sentence has it too.
     """
 
     code: str
     filename: str
     sentence: str
     missing: tuple[str, ...] = ()
+    evidence: str = ""
 
     def as_dict(self) -> dict[str, object]:
         """Return the JSON form."""
@@ -44,18 +46,22 @@ def needs_features(filename: str, missing: frozenset[str], evidence: tuple[str, 
         filename=filename,
         sentence=f"needs {', '.join(names)}, which this CPU does not have{proof}",
         missing=names,
+        evidence=told or "",
     )
 
 
 def telling_evidence(evidence: tuple[str, ...], missing: frozenset[str]) -> str | None:
-    """Return the sentence that tells why one of these features is needed, else the first; None for no sentences.
+    """Return the sentence that tells why one of these features is needed; None for no sentences.
+
+    Where no finding names one of them, somebody's word asks for it, or else it comes with what the first finding names.
 
     :param evidence: as :attr:`cpufit_resolver.need.Need.evidence`: ``needs avx2 bmi2: library, what was seen``
     """
     for sentence in evidence:
         if missing & frozenset(sentence.partition(":")[0].split()):
             return sentence
-    return evidence[0] if evidence else None
+    words = [sentence for sentence in evidence if not sentence.startswith("needs ")]
+    return next(iter(words or evidence), None)
 
 
 def not_inspected(filename: str) -> Refusal:

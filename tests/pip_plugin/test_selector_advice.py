@@ -149,3 +149,10 @@ def test_a_cpu_with_dozens_of_features_is_named_by_its_level() -> None:
     refused = [needs_features("demo-2.0-a.whl", frozenset({"avx2"}))]
     text = explain(RELEASE, DetectedCpu(CpuProfile.parse(token), "glibc"), refused, TAG, None)
     assert "  this CPU:  x86_64_v2 and 9 features more" in text.splitlines()
+
+
+def test_the_library_and_the_instruction_are_told_where_they_are_known() -> None:
+    seen = "needs avx2: demo/_core.so, vmovdqa in _init (no-dispatcher)"
+    refused = [needs_features("demo-2.0-a.whl", frozenset({"avx2"}), (seen,))]
+    text = explain(RELEASE, DetectedCpu(CpuProfile.parse("x86_64_v2"), "glibc"), refused, TAG, None)
+    assert f"      needs avx2\n      ({seen})\n" in text

@@ -17,6 +17,14 @@ def test_refusal_names_the_missing_features_in_order() -> None:
     }
 
 
+def test_the_evidence_told_is_about_what_is_missing() -> None:
+    found = ("needs avx avx2: a.so, vpaddd in f (spread)", "needs fma: b.so", "declared: x86_64_v4")
+    assert refusals.needs_features("a.whl", frozenset({"fma"}), found).evidence == found[1]
+    assert refusals.needs_features("a.whl", frozenset({"avx512f"}), found).evidence == found[2]
+    assert refusals.needs_features("a.whl", frozenset({"movbe"}), found[:2]).evidence == found[0]
+    assert refusals.needs_features("a.whl", frozenset({"avx"})).evidence == ""
+
+
 def test_wheel_that_nobody_judged_is_called_not_inspected() -> None:
     assert refusals.not_inspected("a.whl").sentence.startswith("not inspected")
 

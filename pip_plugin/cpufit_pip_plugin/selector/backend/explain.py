@@ -37,6 +37,7 @@ def explain(
     lines += [f"  hidden:    {hidden.sentence}" for hidden in cpu.hidden if told]
     for refusal in told[:_LONGEST_LIST]:
         lines += [f"  {refusal.filename}", f"      {_reason(refusal)}"]
+        lines += [f"      ({refusal.evidence})"] if refusal.evidence else []
     lines += _counts(len(told) - _LONGEST_LIST, len(refusals) - len(told), bool(told))
     lines += _offer(alternative, quote, release)
     lines += _otherwise(release, cpu, bool(told))
