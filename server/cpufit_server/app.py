@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
@@ -22,6 +23,9 @@ from .upstream import Upstream, UpstreamIndex, upstream_index
 
 ROUTERS = (simple.router, files.router, upload.router, api.router, held.router, health.router)
 """Everything that is served."""
+
+_UPLOADS_AT_ONCE = 256
+"""How many uploads are taken in or wait for their verdict at the same time; further ones wait for their turn."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -69,6 +73,7 @@ async def _lifespan(
             ),
             upstream=passing,
             holding=holding,
+            uploads=CapacityLimiter(_UPLOADS_AT_ONCE),
         )
         yield
     finally:

@@ -1,7 +1,7 @@
 """From error to HTTP: the one table of statuses, and the two forms of a body.
 
 A body is ``application/json`` with ``code``, ``message`` and, where known, ``where`` and ``hint``; for a client that
-would rather have text, and for ``uv publish``, one line.
+would rather have text, and for ``uv publish`` and ``twine``, one line.
 """
 
 from __future__ import annotations
@@ -69,8 +69,9 @@ def problem_response(request: Request, status: int, body: dict[str, str]) -> Res
 
 def _reads_text(request: Request) -> bool:
     accept, user_agent = request.headers.get("accept"), request.headers.get("user-agent", "")
-    if request.method == "POST" and user_agent.startswith("uv/"):
-        # uv publish takes either and asks for JSON first, of which it then shows nothing but the code.
+    if request.method == "POST" and user_agent.startswith(("uv/", "twine/")):
+        # uv publish takes either and asks for JSON first, of which it then shows nothing but the code; twine shows a
+        # person whatever comes, as it is.
         return True
     return preferred(accept, ("application/json", "text/plain", "text/html")) != "application/json"
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from anyio import CapacityLimiter
     from fastapi import Request
 
     from cpufit_wheelhouse.holding import Holding
@@ -25,6 +26,8 @@ class Services:
     pages: Pages
     upstream: Upstream | None
     holding: Holding
+    uploads: CapacityLimiter
+    """The threads in which uploads wait for their verdicts: no page waits for one of them."""
 
 
 def services_of(request: Request) -> Services:

@@ -20,12 +20,14 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from cpufit_resolver.errors import CpufitError
+from cpufit_resolver.need import parse_need
 from cpufit_wheelhouse.blobs import StagedBlob
-from cpufit_wheelhouse.catalog import TokenGrant
+from cpufit_wheelhouse.catalog import StoredFile, TokenGrant
 from cpufit_wheelhouse.errors import DigestMismatch, MetadataMismatch
 from cpufit_wheelhouse.filename import SdistFilename, WheelFilename, parse_sdist_filename, parse_wheel_filename
 from cpufit_wheelhouse.home import Home
 from cpufit_wheelhouse.ingest import Ingested
+from cpufit_wheelhouse.judgement import asks_for
 from cpufit_wheelhouse.pooled import InspectionPending
 
 from .auth import grant_of, require
@@ -71,7 +73,8 @@ async def upload(request: Request) -> Response:
             with services.home.blobs.stage() as staged:
                 form = await _receive(request, body, staged, grant, services.settings)
                 query = request.query_params.get(NEEDS_FIELD)
-                answer = await run_in_threadpool(_taken, services, staged, form, query)
+                taken = partial(_taken, services, staged, form, query)
+                answer = await anyio.to_thread.run_sync(taken, limiter=services.uploads)
         except CpufitError:
             # A client that asked first ("Expect: 100-continue") sends nothing after a refusal.
             if "expect" not in request.headers:
@@ -84,15 +87,12 @@ async def upload(request: Request) -> Response:
 
 def _taken(services: Services, staged: StagedBlob, form: Form, query: str | None) -> Response:
     """Put the file in, or hold it where its verdict takes long."""
+    declared = form.get(NEEDS_FIELD) or query or None
     try:
-        return JSONResponse(as_answer(ingest_form(services.home, staged, form, query)))
+        return JSONResponse(as_answer(ingest_form(services.home, staged, form, query), declared))
     except InspectionPending as pending:
         held = services.holding.hold(
-            staged,
-            form.filename,
-            pending.job,
-            declared=form.get(NEEDS_FIELD) or query or None,
-            provenance=_provenance(form),
+            staged, form.filename, pending.job, declared=declared, provenance=_provenance(form)
         )
     answer = {"status": "held", "verdict": "pending", "hint": _HELD_HINT, **held_as_json(held)}
     return JSONResponse(answer, status_code=202)
@@ -183,8 +183,11 @@ def _provenance(form: Form) -> dict[str, object]:
     return {"source": "upload", "filename": form.filename}
 
 
-def as_answer(ingested: Ingested) -> dict[str, object]:
-    """Return what the uploader reads: the verdict on the file, and what to do where there is none."""
+def as_answer(ingested: Ingested, declared: str | None = None) -> dict[str, object]:
+    """Return what the uploader reads: the verdict on the file, and what to do where there is none.
+
+    :param declared: what the uploader declared; where something else counts, it is told
+    """
     file = ingested.file
     unknown = file.kind == "wheel" and file.need is None
     answer: dict[str, object] = {
@@ -200,7 +203,17 @@ def as_answer(ingested: Ingested) -> dict[str, object]:
         answer["inspection"] = ingested.verdict.as_dict()
     if unknown:
         answer["hint"] = _UNKNOWN_HINT
+    elif declared and _is_more(file, declared):
+        answer["hint"] = f"{declared} was declared; the need {file.need_key} counts, which its machine code asks for"
     return answer
+
+
+def _is_more(file: StoredFile, declared: str) -> bool:
+    """Tell whether a wheel needs more than was declared of it."""
+    if file.need is None or file.kind == "sdist":
+        return False
+    architectures = parse_wheel_filename(file.filename).architectures()
+    return not asks_for(parse_need(declared, architectures), file.need)
 
 
 def _check_protocol(form: Form, *, is_wheel: bool) -> None:

@@ -164,8 +164,8 @@ def settled(stated: Need | None, verdict: Verdict | None, *, below: BelowVerdict
         raise NeedRefused(
             f"the need {stated.key} is stated, and {code} needs {found.key}: {_reasons(stated, found)}",
             code="need-below-verdict",
-            hint=f"declare at least {found.key}, or nothing; where the wheel asks the CPU in a way that was not seen, "
-            "whoever runs the index may record an override (cpufit-server override set)",
+            hint=f"declare at least {found.key}, or nothing; whoever runs the index may record an override for a wheel "
+            "that asks the CPU in a way that was not seen",
         )
     return _union(stated, found)
 
