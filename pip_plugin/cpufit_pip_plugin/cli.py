@@ -48,3 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

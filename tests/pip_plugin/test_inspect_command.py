@@ -106,7 +106,16 @@ def test_what_is_no_wheel_is_told_beside_the_others(
     assert "not-a-wheel" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [[], ["inspect"], ["inspect", "--threads", "0", "x"], ["inspect", "--no-such"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["inspect"],
+        ["inspect", "--threads", "0", "x"],
+        ["inspect", "--no-such"],
+        ["inspect", "--arch", "x86-64", "x"],
+    ],
+)
 def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments)
@@ -121,6 +130,20 @@ def test_one_architecture_can_be_asked_for(
     assert cli.main(["inspect", "--json", "--arch", "aarch64", str(wheel)]) == 0
     (told,) = lines(capsys)
     assert (told["need"], told["needs"], told["evidence"]) == ({"import": "any", "use": "any"}, {}, [])
+
+
+def test_a_person_reads_each_reason_once_and_all_of_them_on_request(
+    wheel_factory: Factory, avx2: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    wheel = wheel_factory(tags=LINUX, members={f"small/{n}.so": avx2["small/fast.so"] for n in range(5)})
+    assert cli.main(["inspect", str(wheel)]) == 0
+    out = capsys.readouterr().out
+    assert out.count("needs avx avx2: ") == 1
+    assert re.search(r"\n    and \d+ more that ask for the same \(--verbose tells them\)\n$", out)
+    assert cli.main(["inspect", "--verbose", str(wheel)]) == 0
+    assert capsys.readouterr().out.count("needs avx avx2: ") == 5
+    assert cli.main(["inspect", "--arch", "aarch64", str(wheel)]) == 0
+    assert "has no machine code for aarch64" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("missing", ["numpy", "numba", "iced_x86"])

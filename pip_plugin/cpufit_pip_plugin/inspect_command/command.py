@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 KNOWN, UNDETERMINED, NO_WHEEL = 0, 1, 2
 
 
+ARCHITECTURES = ("x86_64", "aarch64")
+
+
 class InspectionUnavailable(CpufitError):
     """The libraries that read machine code are not installed."""
 
@@ -56,7 +59,9 @@ def configure_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentPar
     parser.add_argument("wheels", nargs="+", type=Path, metavar="WHEEL", help="wheels, or folders with wheels in them")
     parser.add_argument("--json", action="store_true", help="a JSON object on a line of its own for each wheel")
     parser.add_argument("--verbose", action="store_true", help="also what is no need: suspicions, warnings, notes")
-    parser.add_argument("--arch", metavar="ARCH", help="tell of this architecture alone: x86_64, aarch64")
+    parser.add_argument(
+        "--arch", choices=ARCHITECTURES, metavar="ARCH", help="tell of this architecture alone: x86_64, aarch64"
+    )
     parser.add_argument(
         "--threads",
         type=_threads,

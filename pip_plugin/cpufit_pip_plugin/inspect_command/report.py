@@ -70,17 +70,29 @@ def text_lines(name: str, verdict: Verdict, arch: str | None = None, *, verbose:
     else:
         yield from _need_lines(verdict.need, arch)
         yield f"  confidence: {verdict.confidence}" + (" (probed)" if verdict.need.source == "probed" else "")
-    for one in verdict.evidence:
-        if arch in (None, one.arch) and (verbose or one.weight == "requires"):
-            yield f"    {one.text}"
+    evidence = [one for one in verdict.evidence if arch in (None, one.arch)]
     if verbose:
-        yield from (f"    {note}" for note in verdict.notes)
+        yield from (f"    {text}" for text in (*(one.text for one in evidence), *verdict.notes))
+        return
+    yield from _telling_lines([one.text for one in evidence if one.weight == "requires"], verdict)
+
+
+def _telling_lines(required: list[str], verdict: Verdict) -> Iterable[str]:
+    """Yield the reasons that each bring a feature: a wheel of a hundred libraries says the same a hundred times."""
+    brief = () if verdict.need is None else verdict.need.evidence
+    told = [text for text in required if text in brief] or required
+    yield from (f"    {text}" for text in told)
+    if len(told) < len(required):
+        yield f"    and {len(required) - len(told)} more that ask for the same (--verbose tells them)"
 
 
 def _need_lines(need: Need, arch: str | None) -> Iterable[str]:
-    if not need.by_arch:
+    parts = need.as_dict()
+    if not parts:
         yield "  needs nothing: it has no machine code"
-    for one, tokens in need.as_dict().items():
+    elif arch is not None and arch not in parts:
+        yield f"  has no machine code for {arch}"
+    for one, tokens in parts.items():
         if arch not in (None, one):
             continue
         yield f"  needs {tokens['use']}"
