@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
@@ -31,18 +32,23 @@ _UPLOADS_AT_ONCE = 256
 def create_app(settings: Settings) -> FastAPI:
     """Return the application of one server; its home is opened when it starts and closed when it ends.
 
+    Whoever serves it sets the event ``app.state.stopping`` as soon as it is to stop: uploads that wait for their
+    verdicts are held then and answered, and taken up by the next server.
+
     :raises MissingPublicUrl: it is to listen beyond loopback and nobody told the address that clients use
     :raises InvalidSetting: the upstream cannot be used
     """
     base_url = settings.base_url
     upstream = upstream_index(settings)
+    stopping = threading.Event()
     app = FastAPI(
         title="cpufit",
-        lifespan=partial(_lifespan, settings=settings, base_url=base_url, upstream=upstream),
+        lifespan=partial(_lifespan, settings=settings, base_url=base_url, upstream=upstream, stopping=stopping),
         # A redirect to the other spelling of a path would be built from the Host header; both spellings are routes.
         redirect_slashes=False,
         openapi_url=None,
     )
+    app.state.stopping = stopping
     for router in ROUTERS:
         app.include_router(router)
     install_problem_handlers(app)
@@ -51,10 +57,15 @@ def create_app(settings: Settings) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(
-    app: FastAPI, *, settings: Settings, base_url: str, upstream: UpstreamIndex | None
+    app: FastAPI,
+    *,
+    settings: Settings,
+    base_url: str,
+    upstream: UpstreamIndex | None,
+    stopping: threading.Event,
 ) -> AsyncIterator[None]:
     kept = ExitStack()
-    opening = open_store(settings, patience=settings.inspection_patience)
+    opening = open_store(settings, patience=settings.inspection_patience, hurry=stopping)
     store = await run_in_threadpool(kept.enter_context, opening)
     home = store.home
     passing = None if upstream is None else Upstream(upstream, settings)

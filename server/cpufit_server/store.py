@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -33,18 +34,25 @@ class Store:
 
 @contextlib.contextmanager
 def open_store(
-    settings: Settings, *, patience: float | None = None, progress: Progress | None = None
+    settings: Settings,
+    *,
+    patience: float | None = None,
+    progress: Progress | None = None,
+    hurry: threading.Event | None = None,
 ) -> Iterator[Store]:
     """Open the home of some settings, with the inspection that they ask for; closes both in the end.
 
     :param patience: how many seconds an ingest waits for a verdict; None waits as long as it takes
     :param progress: is told of the inspections that the ingest asks for
+    :param hurry: set when no ingest can wait any longer
     :raises StoreError: a newer cpufit wrote the catalog
     :raises OSError: the folder cannot be made or written
     """
     pool = InspectionPool(settings.home / "inspecting", worker_options(settings)) if settings.inspect else None
     try:
-        inspector = None if pool is None else PooledInspector(pool=pool, patience=patience, progress=progress)
+        inspector = (
+            None if pool is None else PooledInspector(pool=pool, patience=patience, progress=progress, hurry=hurry)
+        )
         with open_home(
             settings.home,
             inspector=inspector,

@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -50,6 +52,46 @@ def test_a_server_serves_and_stops_in_good_order(tmp_path: Path, number: signal.
     assert "Finished server process" in errors
     assert "Traceback" not in errors
     assert process.returncode in (0, -number)
+
+
+def workers_of(pid: int) -> list[int]:
+    """Return the processes that inspect for a server and have begun to."""
+    texts = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    children = [int(word) for text in texts for word in text.split()]
+    return [child for child in children if b"inspection.worker" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+@pytest.mark.skipif(not list(Path("/proc/self/task").glob("*/children")), reason="the system does not tell children")
+def test_an_upload_that_waits_when_the_server_stops_is_held_and_answered(
+    tmp_path: Path, make_wheel: Callable[..., tuple[str, bytes]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, port = tmp_path / "home", free_port()
+    assert main(["token", "create", "--project", "fast", "--home", str(home)]) == 0
+    login = ("__token__", capsys.readouterr().out.strip())
+    command = [sys.executable, "-m", "cpufit_server", "serve", "--port", str(port), "--home", str(home)]
+    with (
+        subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as process,
+        ThreadPoolExecutor() as people,
+    ):
+        try:
+            patient_get(f"http://127.0.0.1:{port}/healthz")
+            wheel = make_wheel(tags="py3-none-manylinux_2_17_x86_64", native=True)
+            url, form = f"http://127.0.0.1:{port}/legacy/", {":action": "file_upload"}
+            sent = people.submit(
+                httpx.post, url, data=form, files={"content": wheel}, auth=login, timeout=60, trust_env=False
+            )
+            until = time.monotonic() + 30
+            while not (workers := workers_of(process.pid)) and time.monotonic() < until:
+                time.sleep(0.01)
+            os.kill(workers[0], signal.SIGSTOP)  # an inspection that takes for ever
+            process.send_signal(signal.SIGTERM)
+            assert sent.result().status_code == 202
+            _, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert "Traceback" not in errors
+    assert len(list((home / "held").iterdir())) == 1
+    assert list((home / "inspecting").iterdir()) == []
 
 
 def test_off_loopback_the_public_address_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

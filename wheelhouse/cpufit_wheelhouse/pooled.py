@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
+import math
+import threading
+import time
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +15,10 @@ from .inspection.verdict import Verdict
 if TYPE_CHECKING:
     from .archive import WheelInfo
     from .inspection.workers import InspectionPool, Progress
+
+
+_STEP = 0.2
+"""Seconds after which somebody who waits looks whether to go on."""
 
 
 class InspectionPending(Exception):
@@ -35,15 +41,18 @@ class PooledInspector:
     patience: float | None = None
     """Seconds to wait for a verdict; None waits as long as it takes."""
     progress: Progress | None = None
+    hurry: threading.Event | None = None
+    """Set when nobody can wait any more, since the process is about to stop."""
 
     def inspect(self, path: Path, info: WheelInfo) -> Verdict:
         """Return the verdict.
 
-        :raises InspectionPending: it takes longer than the patience lasts
+        :raises InspectionPending: it takes longer than the patience lasts, or than anybody can wait
         :raises WheelError: the wheel cannot be read
         """
         job = self.pool.submit(path, info.filename.format(), self.progress)
-        try:
-            return job.result(self.patience)
-        except FutureTimeoutError:
-            raise InspectionPending(job) from None
+        until = math.inf if self.patience is None else time.monotonic() + self.patience
+        while not wait([job], min(_STEP, max(until - time.monotonic(), 0))).done:
+            if time.monotonic() >= until or (self.hurry is not None and self.hurry.is_set()):
+                raise InspectionPending(job)
+        return job.result()

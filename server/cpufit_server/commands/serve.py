@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
+from types import FrameType
 
 import uvicorn
 
@@ -13,6 +15,18 @@ from . import Subparsers, add_home_option
 
 GRACE_SECONDS = 10
 """How long requests under way may take after the server is told to stop."""
+
+
+class _Server(uvicorn.Server):
+    """Says that it is about to stop before it waits for the requests under way."""
+
+    def __init__(self, config: uvicorn.Config, *, stopping: threading.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._stopping.set()
+        super().handle_exit(sig, frame)
 
 
 def configure_parser(subparsers: Subparsers) -> None:
@@ -37,16 +51,18 @@ def execute(arguments: argparse.Namespace) -> int:
         upstream=arguments.upstream,
         public_url=arguments.public_url,
     )
-    server = uvicorn.Server(
+    app = create_app(settings)
+    server = _Server(
         uvicorn.Config(
-            create_app(settings),
+            app,
             host=settings.host,
             port=settings.port,
             # the public address comes from settings alone, never from what a client or a proxy says
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
-        )
+        ),
+        stopping=app.state.stopping,
     )
     print(f"cpufit: {settings.home} at {settings.base_url}/simple/", file=sys.stderr)
     try:
