@@ -158,3 +158,24 @@ def test_an_override_speaks_of_every_architecture_of_its_wheel(
     assert "says nothing of aarch64" in capsys.readouterr().err
     assert told(capsys, "override", "list", "--json", "--home", str(home)) == {"overrides": []}
     assert main(["override", "set", digest, *words("x86_64_v2,aarch64_8a", home)]) == 0
+
+
+def test_an_override_neither_begins_nor_ends_where_another_file_of_its_name_has_that_need(
+    tmp_path: Path, wheel_factory: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, digests = tmp_path / "home", []
+    for content, need in ((b"one", "x86_64_v3"), (b"two", NEED)):
+        wheel = wheel_factory(tags=TAGS, members={"small/_x.so": elf(), "small/other": content})
+        digests.append(hashlib.sha256(wheel.read_bytes()).hexdigest())
+        assert main(["import", str(wheel), "--needs", need, "--home", str(home)]) == 0
+    second = digests[1]
+    assert main(["override", "set", second, *words("x86_64_v3", home)]) == 1
+    assert "[need-taken]" in capsys.readouterr().err
+    assert told(capsys, "override", "list", "--all", "--json", "--home", str(home)) == {"overrides": []}
+    assert main(["override", "set", second, *words("x86_64_v1", home)]) == 0
+    assert main(["override", "set", digests[0], *words(NEED, home)]) == 0
+    capsys.readouterr()
+    assert main(["override", "end", second, "--home", str(home)]) == 1
+    assert "[need-taken]" in capsys.readouterr().err
+    in_force = told(capsys, "override", "list", "--json", "--home", str(home))["overrides"]
+    assert {one["sha256"] for one in in_force} == set(digests)

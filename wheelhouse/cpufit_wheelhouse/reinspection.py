@@ -17,10 +17,10 @@ from cpufit_resolver.need import BASELINE_NEED, Need
 
 from .archive import DEFAULT_LIMITS, ArchiveLimits, WheelInfo, open_wheel
 from .blobs import BlobStore
-from .catalog import OVERRIDE, UNKNOWN_KEY, Catalog, CatalogChanged, StoredFile
+from .catalog import OVERRIDE, UNKNOWN_KEY, Catalog, CatalogChanged, ProjectSnapshot, StoredFile
 from .forms import labelled_forms
 from .inspection.verdict import RULES_VERSION, Verdict
-from .judgement import STATED, Inspector, asks_for, overridden, settled, stated_need
+from .judgement import STATED, Inspector, Override, asks_for, overridden, settled, stated_need
 
 Outcome = Literal["unchanged", "changed", "kept", "conflict", "failed"]
 
@@ -99,13 +99,11 @@ class Reinspection:
             current = next((one for one in snapshot.files if one.id == file.id), None) if snapshot else None
             if snapshot is None or current is None:
                 return Reinspected(file=file, before=file.need, outcome="failed", told="it was removed meanwhile")
-            need = self._need(current, verdict)
+            need = self._need(current, verdict, self.catalog.inspections.override(current.sha256))
             if _stays(current.need, need):
                 return self._left(current, verdict, need)
-            others = [one for one in snapshot.files if one.filename == current.filename and one.id != current.id]
-            if any(_equal(one.need, need) for one in others) or (others and not snapshot.project.variants):
-                key = UNKNOWN_KEY if need is None else need.key
-                told = f"its need would be {key}, as that of another file of its name"
+            told = _in_the_way(snapshot, current, need)
+            if told is not None:
                 return Reinspected(file=current, before=current.need, outcome="conflict", told=told)
             try:
                 changed = self._changed(current, need, verdict, snapshot.project.serial)
@@ -113,8 +111,18 @@ class Reinspection:
                 continue
             return Reinspected(file=changed, before=current.need, outcome="changed")
 
-    def _need(self, file: StoredFile, verdict: Verdict | None) -> Need | None:
-        override = self.catalog.inspections.override(file.sha256)
+    def conflict(self, file: StoredFile, verdict: Verdict | None, override: Override | None) -> str | None:
+        """Return why a file could not have the need that follows from an override, or from none; None where it can.
+
+        Whoever begins or ends one asks first: what is on record is what counts.
+        """
+        snapshot = self.catalog.snapshot(file.project)
+        need = self._need(file, verdict, override)
+        if snapshot is None or _stays(file.need, need):
+            return None
+        return _in_the_way(snapshot, file, need)
+
+    def _need(self, file: StoredFile, verdict: Verdict | None, override: Override | None) -> Need | None:
         if override is not None:
             return overridden(override, () if file.need is None else file.need.evidence)
         stated = self._stated_before_override(file) if _overridden(file.need) else _stated(file)
@@ -150,6 +158,14 @@ class Reinspection:
             return self.catalog.change_need(
                 file, need, [form for _, form in forms], seen=seen, verdict=verdict, before_commit=move_blobs_in
             )
+
+
+def _in_the_way(snapshot: ProjectSnapshot, file: StoredFile, need: Need | None) -> str | None:
+    others = [one for one in snapshot.files if one.filename == file.filename and one.id != file.id]
+    if not any(_equal(one.need, need) for one in others) and (snapshot.project.variants or not others):
+        return None
+    key = UNKNOWN_KEY if need is None else need.key
+    return f"its need would be {key}, as that of another file of its name"
 
 
 def _own_name(file: StoredFile) -> str:

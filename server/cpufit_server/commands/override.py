@@ -9,8 +9,8 @@ import re
 
 from cpufit_resolver.need import Need, parse_need
 from cpufit_server.settings import load_settings
-from cpufit_wheelhouse.catalog import StoredFile
-from cpufit_wheelhouse.errors import NoSuchFile
+from cpufit_wheelhouse.catalog import StoredFile, new_override
+from cpufit_wheelhouse.errors import NoSuchFile, StoreError
 from cpufit_wheelhouse.filename import parse_wheel_filename
 from cpufit_wheelhouse.home import Home, open_home
 from cpufit_wheelhouse.judgement import NoInspector, Override, check_complete
@@ -53,12 +53,14 @@ def execute_set(arguments: argparse.Namespace) -> int:
     :raises NoSuchFile: no wheel with these bytes is stored or held, and it is not meant for a later one
     :raises InvalidCpuToken: the need cannot be read
     :raises NeedRefused: it says nothing of one of the wheel's architectures
+    :raises StoreError: another file of the wheel's name has this need
     """
     with open_home(load_settings(home=arguments.home).home) as home:
         need = _need(home, arguments)
         who = arguments.who or getpass.getuser()
-        home.catalog.inspections.set_override(arguments.sha256, need, who=who, why=arguments.why)
         files = _files(home, arguments.sha256)
+        _check_names(home, files, new_override(arguments.sha256, need, who=who, why=arguments.why))
+        home.catalog.inspections.set_override(arguments.sha256, need, who=who, why=arguments.why)
         if not files:
             print(f"recorded {arguments.sha256} (needs {need.key}): it counts when the file comes in")
         return _applied(home, files)
@@ -68,8 +70,10 @@ def execute_end(arguments: argparse.Namespace) -> int:
     """End an override and apply what counts without it.
 
     :raises NoSuchFile: there is no such override
+    :raises StoreError: another file of the wheel's name has the need that would count then
     """
     with open_home(load_settings(home=arguments.home).home) as home:
+        _check_names(home, _files(home, arguments.sha256), None)
         if not home.catalog.inspections.end_override(arguments.sha256):
             raise NoSuchFile(f"there is no override for {arguments.sha256}", code="no-such-override")
         return _applied(home, _files(home, arguments.sha256))
@@ -118,6 +122,20 @@ def _names(home: Home, sha256: str) -> list[str]:
     """Return the names under which these bytes are stored or wait for their verdict."""
     held = (one.filename for one in home.catalog.inspections.held(state="waiting") if one.sha256 == sha256)
     return list(dict.fromkeys([*(file.filename for file in _files(home, sha256)), *held]))
+
+
+def _check_names(home: Home, files: tuple[StoredFile, ...], override: Override | None) -> None:
+    """Refuse what would stand on record and not count: two files of one name never have one need."""
+    use_case = Reinspection(catalog=home.catalog, blobs=home.blobs, inspector=NoInspector())
+    for file in files:
+        told = use_case.conflict(file, home.catalog.inspections.verdict(file.sha256), override)
+        if told is not None:
+            raise StoreError(
+                f"nothing was changed: {told}",
+                where=f"{file.project} {file.filename}",
+                code="need-taken",
+                hint="give one of the two another need first, or release one of them under a build tag",
+            )
 
 
 def _applied(home: Home, files: tuple[StoredFile, ...]) -> int:

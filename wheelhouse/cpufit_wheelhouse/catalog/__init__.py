@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from .catalog import Catalog
 from .identity import Decision, decide
-from .inspections import OVERRIDE, HeldFile, NewHeld
+from .inspections import OVERRIDE, HeldFile, NewHeld, new_override
 from .records import (
     UNKNOWN_KEY,
     DerivedFile,
@@ -46,4 +46,5 @@ __all__ = [
     "StoredFile",
     "TokenGrant",
     "decide",
+    "new_override",
 ]

@@ -106,12 +106,12 @@ class InspectionTable:
 
     def set_override(self, sha256: str, need: Need, *, who: str, why: str) -> Override:
         """Record an override; an earlier one for these bytes ends, and stays on record."""
-        now = datetime.now(timezone.utc)
-        row = {"sha256": sha256, "need": need.as_dict(), "who": who, "why": why, "created_at": now}
+        new = new_override(sha256, need, who=who, why=why)
+        row = {"sha256": sha256, "need": need.as_dict(), "who": who, "why": why, "created_at": new.created_at}
         with self._writer.begin() as connection:
-            _end_overrides(connection, sha256, now)
+            _end_overrides(connection, sha256, new.created_at)
             connection.execute(insert(schema.overrides), row)
-        return Override(sha256=sha256, need=_need(row["need"], who, why), who=who, why=why, created_at=now)
+        return new
 
     def end_override(self, sha256: str) -> bool:
         """End the override for these bytes; False where there is none."""
@@ -162,6 +162,12 @@ class InspectionTable:
             return connection.execute(
                 delete(held).where(held.c.state != "waiting", held.c.decided_at < before)
             ).rowcount
+
+
+def new_override(sha256: str, need: Need, *, who: str, why: str) -> Override:
+    """Return an override as it would be recorded now."""
+    now = datetime.now(timezone.utc)
+    return Override(sha256=sha256, need=_need(need.as_dict(), who, why), who=who, why=why, created_at=now)
 
 
 def write_verdict(connection: Connection, sha256: str, verdict: Verdict) -> None:
