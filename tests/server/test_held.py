@@ -108,7 +108,7 @@ def test_uploads_that_wait_for_verdicts_keep_no_page_waiting(
         sent = [people.submit(server.upload, wheel) for wheel in wheels]
         try:
             until = time.monotonic() + 30
-            while len(list((tmp_path / "home" / "inspecting").glob("*"))) < 50 and time.monotonic() < until:
+            while len(list((tmp_path / "home" / "inspecting").glob("*/*"))) < 50 and time.monotonic() < until:
                 time.sleep(0.02)
             assert server.client.get("/api/v1/held", timeout=10).json() == {"files": []}
         finally:

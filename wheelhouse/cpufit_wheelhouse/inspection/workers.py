@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -28,6 +27,7 @@ from cpufit_wheelhouse.errors import WheelError
 from cpufit_wheelhouse.pooled import PoolClosed
 from cpufit_wheelhouse.probe.options import ProbeOptions
 
+from .scratch import OwnFolder
 from .verdict import Verdict
 
 Progress = Callable[[str, int, int], None]
@@ -37,9 +37,6 @@ _FROM_OUTSIDE = frozenset(
     getattr(signal, name) for name in ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
 )
 """The signals that a process gets from people, service managers and a system without memory."""
-
-_STALE_SECONDS = 24 * 3600
-"""No wheel waits that long for its worker; a link that is older belongs to a process that died."""
 
 _START = "from cpufit_wheelhouse.inspection.worker import main; main()"
 
@@ -72,20 +69,22 @@ class InspectionPool:
 
     def __init__(self, scratch: Path, options: WorkerOptions | None = None) -> None:
         """Take a folder for links to the wheels under inspection, best on their own file system."""
-        self._scratch = scratch
+        self._scratch = OwnFolder(scratch)
         self._options = WorkerOptions() if options is None else options
         self._threads = ThreadPoolExecutor(max_workers=self._options.workers, thread_name_prefix="inspection")
         self._local = threading.local()
         self._children: list[_Child] = []
         self._lock = threading.Lock()
         self._closed = False
-        self._sweep()
 
     def submit(self, path: Path, filename: str, progress: Progress | None = None) -> Future[Verdict]:
         """Begin an inspection. The wheel may be renamed or removed as soon as this returns.
 
         :param progress: called in another thread
+        :raises PoolClosed: it was closed
         """
+        if self._closed:
+            raise PoolClosed("the pool is closed")
         link = self._linked(path)
         job = self._threads.submit(self._inspect, link, filename, progress)
         job.add_done_callback(lambda _: link.unlink(missing_ok=True))
@@ -102,24 +101,15 @@ class InspectionPool:
         self._threads.shutdown(wait=True)
         for child in children:
             child.ended()
+        self._scratch.close()
 
     def _linked(self, path: Path) -> Path:
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        link = self._scratch / secrets.token_hex(16)
+        link = self._scratch.path() / secrets.token_hex(16)
         try:
             os.link(path, link)
         except OSError:  # another file system, or one without links
             shutil.copyfile(path, link)
         return link
-
-    def _sweep(self) -> None:
-        """Remove the links that killed processes left: each keeps a whole wheel on the disk."""
-        border = time.time() - _STALE_SECONDS
-        for link in self._scratch.iterdir() if self._scratch.is_dir() else ():
-            with contextlib.suppress(FileNotFoundError):
-                # the time of the last change of its links: the wheel may have been written long before
-                if link.stat().st_ctime <= border:
-                    link.unlink()
 
     def _inspect(self, path: Path, filename: str, progress: Progress | None) -> Verdict:
         request = {
@@ -165,7 +155,7 @@ class InspectionPool:
         with self._lock:
             if self._closed:
                 raise PoolClosed("the pool is closed")
-            child = _Child(self._scratch, self._options)
+            child = _Child(self._scratch.path(), self._options)
             self._children.append(child)
             return child
 
