@@ -179,3 +179,15 @@ def test_an_override_neither_begins_nor_ends_where_another_file_of_its_name_has_
     assert "[need-taken]" in capsys.readouterr().err
     in_force = told(capsys, "override", "list", "--json", "--home", str(home))["overrides"]
     assert {one["sha256"] for one in in_force} == set(digests)
+
+
+def test_an_import_of_which_nothing_can_be_told_says_why(
+    tmp_path: Path, wheel_factory: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    wheel = wheel_factory(tags=TAGS, members={"small/_x.so": b"\x7fELF\x02\x01\x01\0" + bytes(56)})
+    assert main(["import", str(wheel), "--home", str(tmp_path / "home")]) == 0
+    out = capsys.readouterr().out
+    assert "needs unknown)\n  undetermined: small/_x.so: " in out
+    assert "\n  hint: it is in no view" in out
+    (file,) = told(capsys, "import", str(wheel), "--json", "--home", str(tmp_path / "other"))["files"]
+    assert file["undetermined"][0].startswith("small/_x.so: ")

@@ -30,6 +30,9 @@ from . import Subparsers, add_home_option, add_json_option, project_name
 PIP = "pip"
 """The value of ``--from`` that stands for the index which pip uses on this machine."""
 
+_MOST_REASONS = 3
+"""How many libraries are named that could not be read."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -172,7 +175,13 @@ def sentence(outcome: Imported | Refused) -> str:
         file.filename if file.filename == outcome.source.filename else f"{outcome.source.filename} as {file.filename}"
     )
     unused = "; the declared need is for other architectures" if outcome.need_ignored else ""
-    return f"{outcome.status:8} {name} ({megabytes(file.size)}{need}{unused})"
+    lines = [f"{outcome.status:8} {name} ({megabytes(file.size)}{need}{unused})"]
+    lines += [f"  undetermined: {reason}" for reason in outcome.undetermined[:_MOST_REASONS]]
+    if file.need is None:
+        lines.append(
+            "  hint: it is in no view; declare what it needs (--needs), or see 'cpufit-server reinspect --help'"
+        )
+    return "\n".join(lines)
 
 
 def _origin_text(text: str) -> str:

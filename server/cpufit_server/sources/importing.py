@@ -37,6 +37,8 @@ class Imported:
     """Whether its bytes had to come."""
     need_ignored: bool = False
     """Whether a need was declared that is not about this file."""
+    undetermined: tuple[str, ...] = ()
+    """Where its need is unknown: why its machine code does not tell it."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a machine reads."""
@@ -50,6 +52,7 @@ class Imported:
             "sha256": self.file.sha256,
             "size": self.file.size,
             "need": None if self.file.need is None else self.file.need.as_dict(),
+            **({"undetermined": list(self.undetermined)} if self.undetermined else {}),
         }
 
 
@@ -88,7 +91,14 @@ class Importer:
                     self.reporter.step(f"  {source.filename}: {error.message}; again")
                     continue
                 done = self._ingest(source, staged, as_project=as_project, declared=declared)
-                return Imported(source=source, file=done.file, status=done.status, fetched=True, need_ignored=ignored)
+                return Imported(
+                    source=source,
+                    file=done.file,
+                    status=done.status,
+                    fetched=True,
+                    need_ignored=ignored,
+                    undetermined=done.verdict.undetermined if done.verdict and done.file.need is None else (),
+                )
         raise AssertionError("the last attempt returns or raises")
 
     def _known(self, source: SourceFile, as_project: str | None, declared: str | None) -> StoredFile | None:
