@@ -15,6 +15,7 @@ from cpufit_wheelhouse.machine_code.image import CodeRange, Entry, Functions, Im
 
 from .elf_symbols import Symbols, read_symbols
 from .elf_unwind import unwind_functions
+from .executable import executable_ranges
 from .functions import merged
 from .reader import Reader, sound_ranges
 
@@ -28,10 +29,12 @@ PT_LOAD, PT_DYNAMIC, PT_NOTE = 1, 2, 4
 PT_GNU_EH_FRAME, PT_GNU_PROPERTY = 0x6474E550, 0x6474E553
 DT_NEEDED, DT_STRTAB, DT_RELA, DT_RELASZ, DT_STRSZ, DT_INIT = 1, 5, 7, 8, 10, 12
 DT_INIT_ARRAY, DT_INIT_ARRAYSZ = 25, 27
-_SHF_EXECINSTR, _SHT_NOBITS = 4, 8
+_SHF_ALLOC, _SHF_EXECINSTR, _SHT_NOBITS = 2, 4, 8
 _RELATIVE = {"x86_64": 8, "aarch64": 1027}
 _MOST_SECTIONS = 1 << 16
-_MOST_EXECUTABLE_SEGMENTS = 128
+_MOST_SEGMENTS = 512
+_SECTION_NAME = 64
+"""Bytes of a section's name that are read: all may share one string, each as long as the file."""
 _MOST_NOTES = 64
 _MOST_NEEDED = 10_000
 _MOST_INITIALISERS = 1 << 16
@@ -90,22 +93,24 @@ def read_elf(reader: Reader) -> Image:
         return _not_decoded(reader, arch)
     segments = _segments(reader)
     sections = _sections(reader)
-    code = sound_ranges(reader, _code(reader, segments, sections))
     symbols = read_symbols(reader, segments, sections)
     frame = next((one for one in segments if one.type == PT_GNU_EH_FRAME), None)
     section = next((one for one in sections if one.name == ".eh_frame"), None)
-    functions = merged(code, [unwind_functions(reader, frame, section, segments), symbols.functions()])
+    sources = [unwind_functions(reader, frame, section, segments), symbols.functions()]
     dynamic = _dynamic(reader, segments)
+    entries = _entries(reader, arch, segments, dynamic, symbols)
+    claims = np.concatenate([*(one.starts for one in sources), np.array([one.address for one in entries], np.int64)])
+    code = sound_ranges(reader, _code(reader, segments, sections, claims))
     return Image(
         kind="elf",
         arch=arch,
         data=reader.data,
         code=code,
-        functions=functions,
+        functions=merged(code, sources),
         imports=symbols.imports(),
         exports=symbols.exports(),
         needed=_needed(reader, segments, dynamic),
-        entries=_entries(reader, arch, segments, dynamic, symbols),
+        entries=entries,
         isa_needed=_isa_needed(reader, segments) if arch == "x86_64" else None,
         name_at=symbols.name_at,
         exported_functions=symbols.exported_functions,
@@ -132,6 +137,8 @@ def _segments(reader: Reader) -> list[Segment]:
         for row in rows
         if row[0] in (PT_LOAD, PT_DYNAMIC, PT_NOTE, PT_GNU_EH_FRAME, PT_GNU_PROPERTY)
     ]
+    if len(found) > _MOST_SEGMENTS:
+        raise reader.fail(f"{len(found)} segments, and at most {_MOST_SEGMENTS} are read")
     for one in found:
         if one.type == PT_LOAD and not reader.holds(one.offset, one.size):
             raise reader.fail("a segment ends outside the file")
@@ -153,7 +160,7 @@ def _sections(reader: Reader) -> list[Section]:
     strings = rows[names][4] if names < count else len(reader)
     return [
         Section(
-            name=reader.text(strings + row[0]) if row[2] & 2 or row[1] in (2, 11) else "",
+            name=reader.text(strings + row[0], strings + row[0] + _SECTION_NAME) if row[2] & _SHF_ALLOC else "",
             type=row[1],
             flags=row[2],
             address=row[3],
@@ -165,29 +172,26 @@ def _sections(reader: Reader) -> list[Section]:
     ]
 
 
-def _code(reader: Reader, segments: list[Segment], sections: list[Section]) -> list[CodeRange]:
-    executable = [one for one in segments if one.type == PT_LOAD and one.flags & 1 and one.size]
-    if len(executable) > _MOST_EXECUTABLE_SEGMENTS:
-        raise reader.fail(f"{len(executable)} executable segments")
-    from_segments = [
+def _code(
+    reader: Reader, segments: list[Segment], sections: list[Section], claims: npt.NDArray[np.int64]
+) -> list[CodeRange]:
+    executable = [
         CodeRange(name="an executable segment", offset=one.offset, size=one.size, address=one.address)
-        for one in executable
+        for one in segments
+        if one.type == PT_LOAD and one.flags & 1 and one.size
     ]
-    from_sections = [
-        CodeRange(name=one.name or "an executable section", offset=one.offset, size=one.size, address=one.address)
-        for one in sections
-        if one.flags & _SHF_EXECINSTR and one.type != _SHT_NOBITS and one.size
-    ]
-    holders = [next((held for held in executable if _within(one, held)), None) for one in from_sections]
-    agree = None not in holders and all(one in holders for one in executable)
+    filled = [one for one in sections if one.flags & _SHF_ALLOC and one.type != _SHT_NOBITS and one.size]
+    code, others = (
+        [
+            CodeRange(name=one.name or "an executable section", offset=one.offset, size=one.size, address=one.address)
+            for one in filled
+            if bool(one.flags & _SHF_EXECINSTR) is instructions
+        ]
+        for instructions in (True, False)
+    )
     if not executable and reader.number(16, 2, "the ELF header") == 1:
-        return from_sections  # an object file, which has no segments
-    return from_sections if agree else from_segments
-
-
-def _within(one: CodeRange, held: Segment) -> bool:
-    shift = one.address - held.address
-    return one.offset - held.offset == shift and shift >= 0 and shift + one.size <= held.size
+        return code  # an object file, which has no segments
+    return executable_ranges(reader, executable, code, others, claims)
 
 
 def offset_of(segments: list[Segment], address: int) -> int | None:
@@ -199,10 +203,13 @@ def offset_of(segments: list[Segment], address: int) -> int | None:
 
 
 def _dynamic(reader: Reader, segments: list[Segment]) -> npt.NDArray[np.void]:
-    segment = next((one for one in segments if one.type == PT_DYNAMIC), None)
+    # the loader takes the last one, and where it is mapped, whatever its offset says
+    segment = next((one for one in reversed(segments) if one.type == PT_DYNAMIC), None)
     if segment is None:
         return np.zeros(0, _DYNAMIC)
-    table = reader.table(segment.offset, segment.size // 16, _DYNAMIC, "the dynamic section")
+    mapped = offset_of(segments, segment.address)
+    offset = segment.offset if mapped is None else mapped
+    table = reader.table(offset, segment.size // 16, _DYNAMIC, "the dynamic section")
     ends = np.flatnonzero(table["tag"] == 0)
     return table[: int(ends[0])] if len(ends) else table
 
@@ -241,8 +248,8 @@ def _entries(
         inside = (rows["offset"] >= array) & (rows["offset"] - array < size)
         relative = rows["info"] & np.uint64(0xFFFFFFFF) == _RELATIVE[arch]
         targets |= set(rows["addend"][inside & relative][:_MOST_INITIALISERS].tolist())
-    found += [Entry(name=".init_array", address=one) for one in sorted(targets) if 0 < one < 1 << 62]
-    return tuple(found)
+    found += [Entry(name=".init_array", address=one) for one in sorted(targets)]
+    return tuple(one for one in found if 0 < one.address < 1 << 62)
 
 
 def _isa_needed(reader: Reader, segments: list[Segment]) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,8 @@ MOST_EXPORTS = 300_000
 _SYMBOL = np.dtype(
     [("name", "<u4"), ("info", "u1"), ("other", "u1"), ("section", "<u2"), ("value", "<u8"), ("size", "<u8")]
 )
+_MOST_SYMBOLS = 1 << 24
+_MOST_INITS = 10_000
 _FUNCTION, _INDIRECT_FUNCTION, _GLOBAL, _WEAK, _LOCAL = 2, 10, 1, 2, 0
 _SHT_SYMTAB, _SHT_DYNSYM = 2, 11
 _LAST_ADDRESS = 1 << 62
@@ -64,12 +66,12 @@ class Symbols:
 
     def imports(self) -> frozenset[str]:
         """Return the names that it takes from elsewhere."""
-        return frozenset(
-            self._name(table, int(name))
-            for table in self.tables
-            if table.dynamic
-            for name in table.rows["name"][(table.rows["section"] == 0) & (table.rows["name"] != 0)][:MOST_EXPORTS]
-        )
+        names: set[str] = set()
+        for table in self.tables:
+            taken = (table.rows["section"] == 0) & (table.rows["name"] != 0)
+            if table.dynamic:
+                names.update(self._names(table, table.rows["name"][taken][:MOST_EXPORTS]))
+        return frozenset(names)
 
     def exports(self) -> frozenset[str]:
         """Return the names that others may take from it."""
@@ -77,7 +79,7 @@ class Symbols:
         for table in self.tables:
             given = (table.rows["section"] != 0) & (table.rows["info"] >> 4 != _LOCAL)
             if table.dynamic and np.count_nonzero(given) <= MOST_EXPORTS:
-                names.update(self._name(table, int(name)) for name in table.rows["name"][given])
+                names.update(self._names(table, table.rows["name"][given]))
         return frozenset(names | {name for name, _ in self.module_inits()})
 
     def exported_functions(self) -> dict[int, str]:
@@ -87,7 +89,7 @@ class Symbols:
             rows = table.rows[table.functions()]
             rows = rows[rows["info"] >> 4 == _GLOBAL]
             if table.dynamic and len(rows) <= MOST_EXPORTS:
-                found.update((int(row["value"]), self._name(table, int(row["name"]))) for row in rows)
+                found.update(zip(rows["value"].tolist(), self._names(table, rows["name"]), strict=False))
         return found
 
     def module_inits(self) -> list[tuple[str, int]]:
@@ -101,7 +103,7 @@ class Symbols:
             matches = np.ones(len(rows), np.bool_)
             for k, byte in enumerate(prefix):
                 matches &= self.reader.data[offsets + k] == byte
-            for row in rows[matches]:
+            for row in rows[matches][:_MOST_INITS]:
                 found.setdefault(self._name(table, int(row["name"])), int(row["value"]))
         return sorted(found.items())
 
@@ -116,23 +118,28 @@ class Symbols:
                 return self._name(table, int(found[0]["name"])) or None
         return None
 
+    def _names(self, table: _Table, offsets: npt.NDArray[np.uint32]) -> Iterator[str]:
+        return self.reader.texts((table.strings + int(offset) for offset in offsets), table.strings_end)
+
     def _name(self, table: _Table, offset: int) -> str:
         return self.reader.text(table.strings + offset, table.strings_end)
 
 
 def read_symbols(reader: Reader, segments: Sequence[Segment], sections: Sequence[Section]) -> Symbols:
-    """Return the symbol tables that the section headers tell; a table that is not whole is left out.
+    """Return the symbol tables that the section headers tell, one of a kind; one that is not whole is left out.
 
     Without section headers the dynamic one is found by the dynamic section and its hash table.
     """
-    tables = []
-    for one in sections:
-        if one.type not in (_SHT_SYMTAB, _SHT_DYNSYM) or one.link >= len(sections):
+    tables: list[_Table] = []
+    wanted = [next((one for one in sections if one.type == kind), None) for kind in (_SHT_DYNSYM, _SHT_SYMTAB)]
+    for one in wanted:
+        if one is None or one.link >= len(sections):
             continue
         strings = sections[one.link]
         if not reader.holds(one.offset, one.size) or not reader.holds(strings.offset, strings.size):
             continue
-        rows = reader.table(one.offset, one.size // _SYMBOL.itemsize, _SYMBOL, "a symbol table")
+        count = min(one.size // _SYMBOL.itemsize, _MOST_SYMBOLS)
+        rows = reader.table(one.offset, count, _SYMBOL, "a symbol table")
         tables.append(_Table(rows, strings.offset, strings.offset + strings.size, one.type == _SHT_DYNSYM))
     if not any(table.dynamic for table in tables):
         tables += _by_dynamic_section(reader, segments)
@@ -153,6 +160,7 @@ def _by_dynamic_section(reader: Reader, segments: Sequence[Segment]) -> list[_Ta
         count = reader.number(hashed + 4, 4, "the hash table")
     else:
         count = max(0, strings - symbols) // _SYMBOL.itemsize  # linkers put the strings directly behind
+    count = min(count, _MOST_SYMBOLS)
     if not reader.holds(symbols, count * _SYMBOL.itemsize):
         return []
     return [_Table(reader.table(symbols, count, _SYMBOL, "a symbol table"), strings, strings + size, True)]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _DATAREL_SDATA4 = 0x3B
 _UDATA4, _PCREL_SDATA4 = 0x03, 0x1B
-_MOST_WALKED = 1 << 20
+_MOST_WALKED = 1 << 19
 _PT_LOAD = 1
 
 
@@ -40,7 +40,7 @@ def _by_header(reader: Reader, frame: Segment, segments: Sequence[Segment]) -> F
     if version != 1 or count_as != _UDATA4 or table_as != _DATAREL_SDATA4 or pointer & 0x0F not in (0x0B, 0x03):
         return NOTHING
     count = reader.number(frame.offset + 8, 4, ".eh_frame_hdr")
-    if not count or not reader.holds(frame.offset + 12, count * 8):
+    if not count or frame.address >= 1 << 62 or not reader.holds(frame.offset + 12, count * 8):
         return NOTHING
     rows = reader.table(frame.offset + 12, count, np.dtype([("start", "<i4"), ("entry", "<i4")]), ".eh_frame_hdr")
     starts = rows["start"].astype(np.int64) + frame.address
@@ -55,7 +55,7 @@ def _by_header(reader: Reader, frame: Segment, segments: Sequence[Segment]) -> F
     # an FDE: length, pointer to its CIE, then the function's address relative to the field, and its length
     told = entries + 8 + reader.s32_at(offsets + 8)
     sizes = reader.u32_at(offsets + 12)
-    right = (told == starts) & (sizes > 0)
+    right = (told == starts) & (sizes > 0) & (starts >= 0)
     return Found(starts=starts[right], ends=starts[right] + sizes[right]) if right.any() else NOTHING
 
 

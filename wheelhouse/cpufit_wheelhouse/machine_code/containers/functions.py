@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cpufit_wheelhouse.machine_code.image import Addresses, CodeRange, Flags, Functions
+from cpufit_wheelhouse.machine_code.errors import UnreadableLibrary
+from cpufit_wheelhouse.machine_code.image import MOST_FUNCTIONS, Addresses, CodeRange, Flags, Functions
 
 NO_ADDRESSES: Addresses = np.zeros(0, np.int64)
 
@@ -26,7 +27,10 @@ NOTHING = Found(starts=NO_ADDRESSES, ends=NO_ADDRESSES)
 
 
 def merged(code: tuple[CodeRange, ...], sources: list[Found]) -> Functions:
-    """Return the functions of all sources; an earlier source stands where a later one says otherwise."""
+    """Return the functions of all sources; an earlier source stands where a later one says otherwise.
+
+    :raises UnreadableLibrary: there are more than any library has
+    """
     starts, ends = NO_ADDRESSES, NO_ADDRESSES
     for source in sources:
         new_starts, new_ends = _inside(code, source.starts, source.ends)
@@ -37,6 +41,8 @@ def merged(code: tuple[CodeRange, ...], sources: list[Found]) -> Functions:
         starts, ends = starts[order], ends[order]
         first = np.concatenate(([True], starts[1:] != starts[:-1])) if len(starts) else np.zeros(0, np.bool_)
         starts, ends = _closed(code, starts[first], ends[first])
+    if len(starts) > MOST_FUNCTIONS:
+        raise UnreadableLibrary(f"{len(starts)} functions, and at most {MOST_FUNCTIONS} are read")
     weak = np.zeros(len(starts), np.bool_)
     for source in sources:
         if source.weak is not None and len(starts):

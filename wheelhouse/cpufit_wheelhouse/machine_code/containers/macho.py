@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from cpufit_wheelhouse.machine_code.image import Addresses, CodeRange, Entry, Functions, Image
+from cpufit_wheelhouse.machine_code.image import CodeRange, Entry, Functions, Image
 
+from .executable import executable_ranges
 from .functions import NOTHING, Found, merged
-from .reader import Reader, sound_ranges
+from .reader import MAX_RANGES, Reader, sound_ranges
 
 CPU_TYPES = {7: "i686", 12: "armv7l", 18: "ppc", 0x0100_0007: "x86_64", 0x0100_000C: "aarch64", 0x0100_0012: "ppc64"}
 _X86_64_HASWELL = 8
@@ -19,11 +21,17 @@ _FAT = {b"\xca\xfe\xba\xbe": 4, b"\xca\xfe\xba\xbf": 8}
 
 _LC_SEGMENT_64, _LC_SYMTAB, _LC_FUNCTION_STARTS, _LC_MAIN = 0x19, 0x2, 0x26, 0x80000028
 _LC_LOAD = {0xC, 0x80000018, 0x8000001F, 0x80000023}
+_MOST_PARTS = 43
+"""As :func:`cpufit_wheelhouse.native.native_kind` takes: more would be a Java class file."""
 _MOST_COMMANDS = 4_096
+_MOST_INITIALISERS = 1 << 16
+_MOST_STARTS = 1 << 23
+"""Bytes of ``LC_FUNCTION_STARTS``, of which a function has one or two."""
 _MOST_SECTIONS = 255
 _INSTRUCTIONS = 0x8000_0400
 """S_ATTR_PURE_INSTRUCTIONS and S_ATTR_SOME_INSTRUCTIONS."""
-_INITIALISERS = 9
+_INITIALISERS, _INITIALISER_OFFSETS, _ZERO_FILLED = 9, 0x16, {1, 0xC, 0x12}
+"""Types of sections: S_MOD_INIT_FUNC_POINTERS, S_INIT_FUNC_OFFSETS, and those that have no bytes in the file."""
 _NLIST = np.dtype([("name", "<u4"), ("type", "u1"), ("section", "u1"), ("desc", "<u2"), ("value", "<u8")])
 _MOST_NAMES = 300_000
 
@@ -32,9 +40,15 @@ _MOST_NAMES = 300_000
 class _Commands:
     """What the load commands say, gathered in one walk."""
 
-    sections: list[CodeRange] = field(default_factory=list)
+    executable: list[CodeRange] = field(default_factory=list)
+    """Segments."""
+    code: list[CodeRange] = field(default_factory=list)
+    others: list[CodeRange] = field(default_factory=list)
+    """The other sections of executable segments."""
+    sections: int = 0
     text_address: int = 0
-    initialisers: list[tuple[int, int]] = field(default_factory=list)
+    initialisers: list[tuple[int, int, int]] = field(default_factory=list)
+    """Type of the section, its offset and its size."""
     symbols: npt.NDArray[np.void] = field(default_factory=lambda: np.zeros(0, _NLIST))
     strings: tuple[int, int] = (0, 0)
     starts: tuple[int, int] | None = None
@@ -52,6 +66,8 @@ def read_macho(reader: Reader) -> tuple[Image, ...]:
     if size is None:
         return (_read_thin(reader),)
     count = int.from_bytes(reader.piece(4, 4, "the universal header").tobytes(), "big")
+    if count > _MOST_PARTS:
+        raise reader.fail(f"parts for {count} architectures")
     slices = []
     for k in range(count):
         row = reader.piece(8 + k * (20 if size == 4 else 32), 8 + 2 * size, "the universal header").tobytes()
@@ -78,7 +94,7 @@ def _read_thin(reader: Reader) -> Image:
         code: tuple[CodeRange, ...] = ()
     else:
         commands = _walk(reader)
-        code = sound_ranges(reader, commands.sections)
+        code = sound_ranges(reader, _code(reader, commands))
     functions = merged(code, [_function_starts(reader, commands), _symbol_functions(commands)])
     subtype = reader.number(8, 4, "the Mach-O header") & 0xFF_FFFF
     names = _Names(reader, commands)
@@ -135,32 +151,41 @@ def _take(reader: Reader, found: _Commands, kind: int, body: bytes) -> None:
 
 
 def _take_sections(reader: Reader, found: _Commands, segment: bytes, count: int) -> None:
-    if count > _MOST_SECTIONS or len(segment) < 72 + 80 * count:
+    found.sections += count
+    if found.sections > _MOST_SECTIONS:
+        raise reader.fail(f"{found.sections} sections, and a symbol can be in one of {_MOST_SECTIONS}")
+    if len(segment) < 72 + 80 * count:
         raise reader.fail("a segment's sections end outside its command")
-    executable = int.from_bytes(segment[60:64], "little") & 4
-    code = []
+    executable = bool(int.from_bytes(segment[60:64], "little") & 4)
+    offset, size = (int.from_bytes(segment[at : at + 8], "little") for at in (40, 48))
+    if executable and size:
+        address = int.from_bytes(segment[24:32], "little")
+        found.executable.append(CodeRange(name="an executable segment", offset=offset, size=size, address=address))
     for k in range(count):
         row = segment[72 + 80 * k : 152 + 80 * k]
         address, size = (int.from_bytes(row[at : at + 8], "little") for at in (32, 40))
         offset, flags = (int.from_bytes(row[at : at + 4], "little") for at in (48, 64))
+        kind = flags & 0xFF
         name = row[:16].rstrip(b"\0").decode("ascii", "backslashreplace")
-        if flags & _INSTRUCTIONS and executable and size:
-            code.append(CodeRange(name=name, offset=offset, size=size, address=address))
-        if flags & 0xFF == _INITIALISERS and size and reader.holds(offset, size):
-            found.initialisers.append((offset, size))
-    if executable and not code:
-        offset, size = (int.from_bytes(segment[at : at + 8], "little") for at in (40, 48))
-        address = int.from_bytes(segment[24:32], "little")
-        if size and not count:
-            code.append(CodeRange(name="an executable segment", offset=offset, size=size, address=address))
-    found.sections += code
+        if executable and size and kind not in _ZERO_FILLED:
+            listed = found.code if flags & _INSTRUCTIONS else found.others
+            listed.append(CodeRange(name=name, offset=offset, size=size, address=address))
+        if kind in (_INITIALISERS, _INITIALISER_OFFSETS) and reader.holds(offset, size):
+            found.initialisers.append((kind, offset, size))
+
+
+def _code(reader: Reader, commands: _Commands) -> list[CodeRange]:
+    if len(commands.executable) > MAX_RANGES:
+        raise reader.fail(f"{len(commands.executable)} executable segments")
+    starts = _function_starts(reader, commands).starts
+    return executable_ranges(reader, commands.executable, commands.code, commands.others, starts)
 
 
 def _function_starts(reader: Reader, commands: _Commands) -> Found:
     """Decode the ULEB128 differences of ``LC_FUNCTION_STARTS``; the first is relative to ``__TEXT``."""
     if commands.starts is None:
         return NOTHING
-    raw = reader.data[commands.starts[0] : sum(commands.starts)]
+    raw = reader.data[commands.starts[0] : sum(commands.starts)][:_MOST_STARTS]
     last = np.flatnonzero(raw < 0x80)
     if not len(last):
         return NOTHING
@@ -196,7 +221,12 @@ class _Names:
         return name.removeprefix("_")
 
     def _some(self, wanted: npt.NDArray[np.bool_]) -> frozenset[str]:
-        return frozenset(self._name(int(offset)) for offset in self.commands.symbols["name"][wanted][:_MOST_NAMES])
+        return frozenset(self._all_names(self.commands.symbols["name"][wanted][:_MOST_NAMES]))
+
+    def _all_names(self, offsets: npt.NDArray[np.uint32]) -> Iterator[str]:
+        begin, end = self.commands.strings
+        names = self.reader.texts((begin + int(offset) for offset in offsets), end)
+        return (name.removeprefix("_") for name in names)
 
     def imports(self) -> frozenset[str]:
         """Return undefined external names."""
@@ -209,8 +239,8 @@ class _Names:
     def addresses(self, prefix: str) -> list[tuple[str, int]]:
         """Return name and address of the defined external symbols whose name begins so."""
         rows = self.commands.symbols[(self.commands.symbols["type"] & 0xFF) == 0x0F][:_MOST_NAMES]
-        named = ((self._name(int(row["name"])), int(row["value"])) for row in rows)
-        return sorted(pair for pair in named if pair[0].startswith(prefix))
+        named = zip(self._all_names(rows["name"]), rows["value"].tolist(), strict=True)
+        return sorted(pair for pair in named if pair[0].startswith(prefix))[:_MOST_INITIALISERS]
 
     def name_at(self, functions: Functions, address: int) -> str | None:
         """Return the name of the function that an address lies in."""
@@ -226,9 +256,14 @@ def _entries(reader: Reader, commands: _Commands, names: _Names) -> tuple[Entry,
     found = [Entry(name=name, address=address) for name, address in names.addresses("PyInit_")]
     if commands.main is not None:
         found.append(Entry(name="the entry point", address=commands.text_address + commands.main))
-    for offset, size in commands.initialisers:
-        table = reader.table(offset, min(size // 8, 1 << 16), np.dtype([("at", "<u8")]), "the initialisers")
-        # chained fix-ups keep the target's low bits in place
-        targets: Addresses = (table["at"] & np.uint64(0xF_FFFF_FFFF)).astype(np.int64)
-        found += [Entry(name="an initialiser", address=int(one)) for one in targets]
+    left = _MOST_INITIALISERS
+    for kind, offset, size in commands.initialisers:
+        width = 8 if kind == _INITIALISERS else 4
+        count = min(size // width, left)
+        left -= count
+        table = reader.table(offset, count, np.dtype([("at", f"<u{width}")]), "the initialisers")
+        # chained fix-ups keep the target's low bits in place; offsets count from the beginning of __TEXT
+        base = 0 if kind == _INITIALISERS else commands.text_address
+        targets = (table["at"].astype(np.uint64) & np.uint64(0xF_FFFF_FFFF)).tolist()
+        found += [Entry(name="an initialiser", address=base + one) for one in targets]
     return tuple(one for one in found if 0 <= one.address < 1 << 62)

@@ -5,10 +5,11 @@ Addresses are relative to the image base (RVAs).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from cpufit_wheelhouse.machine_code.image import CodeRange, Entry, Functions, Image
 
@@ -20,6 +21,7 @@ MACHINES = {0x14C: "i686", 0x8664: "x86_64", 0xAA64: "aarch64", 0xA641: "aarch64
 
 _EXPORT, _IMPORT, _EXCEPTION, _DELAY_IMPORT = 0, 1, 3, 13
 _EXECUTABLE = 0x2000_0000
+_PAGE, _SECTOR = 0x1000, 0x200
 _MOST_SECTIONS = 96
 _MOST_IMPORTS = 4_096
 _MOST_NAMES = 200_000
@@ -45,6 +47,19 @@ class _Layout:
     directories: tuple[tuple[int, int], ...]
     thunk_size: int
 
+    def text(self, address: int) -> str:
+        """Return the string at an RVA."""
+        offset = self.offset(address)
+        return "" if offset is None else self.reader.text(offset)
+
+    def texts(self, addresses: Iterable[int]) -> Iterator[str]:
+        """Yield the strings at many.
+
+        :raises UnreadableLibrary: there is more of them than any library has
+        """
+        offsets = (self.offset(address) for address in addresses)
+        return self.reader.texts(len(self.reader) if offset is None else offset for offset in offsets)
+
     def offset(self, address: int) -> int | None:
         """Return where in the file an RVA lies."""
         for one in self.sections:
@@ -59,11 +74,6 @@ class _Layout:
         address, size = self.directories[number]
         offset = self.offset(address) if address and size else None
         return (offset, size) if offset is not None and self.reader.holds(offset, size) else None
-
-    def text(self, address: int) -> str:
-        """Return the string at an RVA."""
-        offset = self.offset(address)
-        return "" if offset is None else self.reader.text(offset)
 
 
 def read_pe(reader: Reader) -> Image:
@@ -85,7 +95,7 @@ def read_pe(reader: Reader) -> Image:
     wide = magic == 0x20B
     layout = _Layout(
         reader=reader,
-        sections=_sections(reader, optional + optional_size, reader.number(start + 6, 2, "the PE header")),
+        sections=_sections(reader, start),
         directories=_directories(reader, optional + (108 if wide else 92), optional + optional_size),
         thunk_size=8 if wide else 4,
     )
@@ -105,7 +115,7 @@ def read_pe(reader: Reader) -> Image:
     entries = [Entry(name=name, address=address) for name, address in exports.items() if name.startswith("PyInit_")]
     if (entry := reader.number(optional + 16, 4, "the optional header")) != 0:
         entries.append(Entry(name="DllMain", address=entry))
-    named = sorted((address, name) for name, address in exports.items())
+    named = {address: name for name, address in sorted(exports.items(), reverse=True)}
     return Image(
         kind="pe",
         arch=arch,
@@ -121,21 +131,27 @@ def read_pe(reader: Reader) -> Image:
     )
 
 
-def _sections(reader: Reader, offset: int, count: int) -> tuple[_Section, ...]:
+def _sections(reader: Reader, start: int) -> tuple[_Section, ...]:
+    """Return the section table of the PE header at ``start``, as the loader of Windows reads it."""
+    count = reader.number(start + 6, 2, "the PE header")
+    offset = start + 24 + reader.number(start + 20, 2, "the PE header")
     if count > _MOST_SECTIONS:
         raise reader.fail(f"{count} sections, and the loader takes {_MOST_SECTIONS}")
+    # below the size of a page it maps the file as it is, all of it executable; else from whole sectors
+    flat = reader.number(start + 24 + 32, 4, "the optional header") < _PAGE
     found = []
     for k in range(count):
         row = reader.piece(offset + 40 * k, 40, "the section table").tobytes()
         numbers = [int.from_bytes(row[at : at + 4], "little") for at in (8, 12, 16, 20, 36)]
         memory_size, address, size, begin, flags = numbers
+        begin = begin if flat else begin & ~(_SECTOR - 1)
         if not reader.holds(begin, size):
             raise reader.fail("a section ends outside the file")
         name = row[:8].rstrip(b"\0").decode("ascii", "backslashreplace")
         found.append(
             _Section(
                 name=name, address=address, memory_size=memory_size, offset=begin, size=size,
-                executable=bool(flags & _EXECUTABLE),
+                executable=flat or bool(flags & _EXECUTABLE),
             )
         )  # fmt: skip
     return tuple(found)
@@ -188,7 +204,8 @@ def _coff_symbols(layout: _Layout, start: int) -> Found:
 
 def _imports(layout: _Layout) -> tuple[list[str], set[str]]:
     needed: list[str] = []
-    names: set[str] = set()
+    addresses: list[int] = []
+    left = _MOST_NAMES
     for directory, size, name_at, thunks_at in ((_IMPORT, 20, 12, 0), (_DELAY_IMPORT, 32, 4, 16)):
         found = layout.directory(directory)
         if found is None:
@@ -200,22 +217,23 @@ def _imports(layout: _Layout) -> tuple[list[str], set[str]]:
                 break
             needed.append(library)
             thunks = int.from_bytes(row[thunks_at : thunks_at + 4], "little")
-            names.update(_thunk_names(layout, thunks or int.from_bytes(row[16:20], "little"), _MOST_NAMES - len(names)))
-    return needed, names
+            table = _thunks(layout, thunks or int.from_bytes(row[16:20], "little"), left)
+            left -= len(table)  # many tables may be the end of one
+            by_name = table[table >> np.uint64(layout.thunk_size * 8 - 1) == 0]  # else by ordinal
+            addresses += ((by_name & np.uint64(0x7FFF_FFFF)).astype(np.int64) + 2).tolist()
+    return needed, set(layout.texts(addresses))
 
 
-def _thunk_names(layout: _Layout, address: int, most: int) -> Iterator[str]:
+def _thunks(layout: _Layout, address: int, most: int) -> npt.NDArray[np.uint64]:
+    """Return the thunks from an RVA on, up to the zero that ends them."""
     offset = layout.offset(address)
     size = layout.thunk_size
-    for k in range(most if offset is not None else 0):
-        at = (offset or 0) + k * size
-        if not layout.reader.holds(at, size):
-            return
-        value = layout.reader.number(at, size, "the import table")
-        if value == 0:
-            return
-        if not value >> (size * 8 - 1):  # else by ordinal
-            yield layout.text((value & 0x7FFF_FFFF) + 2)
+    if offset is None:
+        return np.zeros(0, np.uint64)
+    count = min(most, (len(layout.reader) - offset) // size)
+    rows = layout.reader.table(offset, count, np.dtype([("thunk", f"<u{size}")]), "the import table")["thunk"]
+    ends = np.flatnonzero(rows == 0)
+    return rows[: int(ends[0]) if len(ends) else None].astype(np.uint64)
 
 
 def _exports(layout: _Layout) -> dict[str, int]:
@@ -227,24 +245,23 @@ def _exports(layout: _Layout) -> dict[str, int]:
         int.from_bytes(row[at : at + 4], "little") for at in (20, 24, 28, 32, 36)
     )
     reader = layout.reader
-    offsets = [layout.offset(address) for address in (table, names, ordinals)]
-    if None in offsets:
+    table_at, names_at, ordinals_at = (layout.offset(address) for address in (table, names, ordinals))
+    if table_at is None or names_at is None or ordinals_at is None:
         return {}
-    table_at, names_at, ordinals_at = (offset or 0 for offset in offsets)
     count = min(count, _MOST_NAMES)
     if not (reader.holds(names_at, 4 * count) and reader.holds(ordinals_at, 2 * count)):
         return {}
+    named = reader.table(names_at, count, np.dtype([("at", "<u4")]), "the export table")["at"].tolist()
+    ordinal = reader.table(ordinals_at, count, np.dtype([("at", "<u2")]), "the export table")["at"].tolist()
     result = {}
-    for k in range(count):
-        ordinal = reader.number(ordinals_at + 2 * k, 2, "the export table")
-        if ordinal < functions and reader.holds(table_at + 4 * ordinal, 4):
-            name = layout.text(reader.number(names_at + 4 * k, 4, "the export table"))
-            result[name] = reader.number(table_at + 4 * ordinal, 4, "the export table")
+    for name, k in zip(layout.texts(named), ordinal, strict=True):
+        if k < functions and reader.holds(table_at + 4 * k, 4):
+            result[name] = reader.number(table_at + 4 * k, 4, "the export table")
     return result
 
 
-def _export_at(named: list[tuple[int, str]], functions: Functions, address: int) -> str | None:
+def _export_at(named: Mapping[int, str], functions: Functions, address: int) -> str | None:
     index = int(np.searchsorted(functions.starts, address, side="right")) - 1
     if index < 0 or address >= functions.ends[index]:
         return None
-    return next((name for start, name in named if start == functions.starts[index]), None)
+    return named.get(int(functions.starts[index]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -13,6 +14,11 @@ from cpufit_wheelhouse.machine_code.image import Bytes, CodeRange
 
 MAX_NAME = 4096
 """The longest symbol name read, in bytes."""
+MAX_NAMES = 1 << 28
+"""How many characters the names of one table may have together: many names can be the end of one long string."""
+MAX_RANGES = 1024
+"""The most code ranges of one image: whoever looks for the range of an address looks at each."""
+_MOST_NAMES_ARE_SHORTER = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +63,23 @@ class Reader:
         stop = min(len(self.data) if end is None else end, offset + MAX_NAME)
         if not 0 <= offset < stop:
             return ""
-        raw = self.data[offset:stop].tobytes()
-        return raw.partition(b"\0")[0].decode("utf-8", "backslashreplace")
+        raw, zero, _ = self.data[offset : min(stop, offset + _MOST_NAMES_ARE_SHORTER)].tobytes().partition(b"\0")
+        if not zero:
+            raw = self.data[offset:stop].tobytes().partition(b"\0")[0]
+        return raw.decode("utf-8", "backslashreplace")
+
+    def texts(self, offsets: Iterable[int], end: int | None = None) -> Iterator[str]:
+        """Yield the strings at many offsets.
+
+        :raises UnreadableLibrary: together they are longer than :data:`MAX_NAMES`
+        """
+        size = 0
+        for offset in offsets:
+            text = self.text(offset, end)
+            size += len(text)
+            if size > MAX_NAMES:
+                raise self.fail(f"its names have more than {MAX_NAMES} characters")
+            yield text
 
     def u32_at(self, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Return the unsigned 32-bit little-endian numbers at many offsets, all of which lie inside."""
@@ -75,8 +96,10 @@ class Reader:
 def sound_ranges(reader: Reader, ranges: list[CodeRange]) -> tuple[CodeRange, ...]:
     """Return code ranges by address, after checking that they lie inside and do not overlap.
 
-    :raises UnreadableLibrary: they do not, or are, which no linker writes
+    :raises UnreadableLibrary: they do not, or are too many, which no linker writes
     """
+    if len(ranges) > MAX_RANGES:
+        raise reader.fail(f"{len(ranges)} code sections, and at most {MAX_RANGES} are read")
     ordered = sorted(ranges, key=lambda one: one.address)
     for one in ordered:
         if not reader.holds(one.offset, one.size) or one.address + one.size > 1 << 62:
