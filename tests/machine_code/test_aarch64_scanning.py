@@ -8,16 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.machine_code.aarch64_words import WORDS
+from tests.machine_code.aarch64_newer_words import NEWER_WORDS
+from tests.machine_code.aarch64_words import WORDS as OLDER_WORDS
 
 from cpufit_wheelhouse.machine_code.aarch64 import instruction_at, scan
 from cpufit_wheelhouse.machine_code.bits import AARCH64_BITS, names_of
 from cpufit_wheelhouse.machine_code.image import CodeRange, Functions, Image
 
+WORDS = (*OLDER_WORDS, *NEWER_WORDS)
 AS = shutil.which("aarch64-linux-gnu-as") or shutil.which("as")
 EXTENSIONS = (
-    "sve2 sve2-aes sve2-sha3 sve2-sm4 sm4 sha3 sha2 aes fp16 fp16fml bf16 i8mm rng memtag mops sme crypto flagm sb "
-    "dotprod rdma rcpc pauth lse"
+    "sve2 sve2-aes sve2-sha3 sve2-sm4 sve2-bitperm sm4 sha3 sha2 aes fp16 fp16fml bf16 i8mm rng memtag mops sme crypto "
+    "flagm sb dotprod rdma rcpc pauth lse cssc ls64"
 )
 
 
@@ -51,6 +53,12 @@ def test_each_instruction_needs_its_extension_and_the_baseline_nothing() -> None
             wrong.append((f"{word:08x} {text}", sorted(told), features, int(faults)))
     assert wrong == []
     assert found.instructions == len(WORDS)
+
+
+@pytest.mark.parametrize("word", [0x19201041, 0x19603041, 0x19A08041])
+def test_atomics_on_pairs_are_newer_than_the_assembler_here(word: int) -> None:
+    found = scan(image_of([word], [(0, 1)]))
+    assert set(names_of("aarch64", int(found.masks[0]))) == {"lse128"}
 
 
 def test_several_threads_find_what_one_finds() -> None:

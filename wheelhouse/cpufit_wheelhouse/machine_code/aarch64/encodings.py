@@ -28,6 +28,10 @@ ROWS: tuple[Row, ...] = (
     (0xBFA00000, 0x88200000, (EXCLUSIVE,), "a load or store exclusive of a pair"),
     (0x3FA07C00, 0x08A07C00, ("atomics",), "cas"),
     (0xBFA07C00, 0x08207C00, ("atomics",), "casp"),
+    # Atomic memory operations on pairs
+    (0xFF20FC00, 0x19201000, ("lse128",), "ldclrp"),
+    (0xFF20FC00, 0x19203000, ("lse128",), "ldsetp"),
+    (0xFF20FC00, 0x19208000, ("lse128",), "swpp"),
     # Load acquire RCpc (LDAPR), and with an unscaled offset
     (0x3FFFFC00, 0x38BFC000, ("lrcpc",), "ldapr"),
     (0x3F200C00, 0x19000000, ("ilrcpc",), "ldapur"),
@@ -36,6 +40,7 @@ ROWS: tuple[Row, ...] = (
     (0x7FE0F000, 0x1AC05000, ("crc32",), "crc32c"),
     # Pointer authentication outside the hint space: data processing one source, branches, loads
     (0xFFFF8000, 0xDAC10000, ("paca",), "a pointer authentication"),
+    (0xFFE0FC00, 0x9AC03000, ("paca",), "pacga"),
     (0xFE1FF800, 0xD61F0800, ("paca",), "an authenticated branch"),
     (0xFF200400, 0xF8200400, ("paca",), "ldraa"),
     # Cryptographic AES, three-register SHA, two-register SHA
@@ -106,7 +111,7 @@ ROWS: tuple[Row, ...] = (
     (0xDF70FC00, 0x5F10E400, ("fphp", "asimdhp"), "a half-precision instruction"),
     (0xDF70FC00, 0x5F10FC00, ("fphp", "asimdhp"), "a half-precision instruction"),
     # Advanced SIMD three same: FMLAL on halves
-    (0x9F60FC00, 0x0E20EC00, ("asimdfhm",), "fmlal"),
+    (0xBF60FC00, 0x0E20EC00, ("asimdfhm",), "fmlal"),
     (0xBF60FC00, 0x2E20CC00, ("asimdfhm",), "fmlal2"),
     (0xBFC0B400, 0x0F800000, ("asimdfhm",), "fmlal"),
     (0xBFC0B400, 0x2F808000, ("asimdfhm",), "fmlal2"),
@@ -142,19 +147,83 @@ ROWS: tuple[Row, ...] = (
     (0xFFE0F800, 0x9AC01000, ("mte",), "irg"),
     (0xBFC0C000, 0x91800000, ("mte",), "addg"),
     (0xFF200000, 0xD9200000, ("mte",), "stg"),
-    # SVE: the whole of op0 0010, by its first two bits apart from the few that came with SVE2
+    (0xFE400000, 0x68000000, ("mte",), "stgp"),
+    # Without a name here: CSSC, ordered loads and stores of limited regions, 64-byte stores, transactions
+    (0x7FF00000, 0x11C00000, (":other",), "a minimum or maximum"),
+    (0x7FE0F000, 0x1AC06000, (":other",), "a minimum or maximum"),
+    (0x7FFFF800, 0x5AC01800, (":other",), "a bit count"),
+    (0x7FFFFC00, 0x5AC02000, (":other",), "abs"),
+    (0x3FA08000, 0x08800000, (":other",), "ldlar"),
+    (0xFFE0CC00, 0xF8208000, (":other",), "st64b"),
+    # SVE: the whole of op0 0010; what came with SVE2 is below, by the tables of "SVE encodings" in the same order
     (0x1E000000, 0x04000000, ("sve",), "an SVE instruction"),
-    (0xFF20F800, 0x44007000, ("sve", "sve2"), "an SVE2 instruction"),
-    (0xFF20F800, 0x05202800, ("sve", "sve2"), "an SVE2 instruction"),
-    (0xFF20C000, 0x45208000, ("sve", "sve2"), "an SVE2 instruction"),
-    (0xFF20E000, 0x4520C000, ("sve", "sve2"), "an SVE2 instruction"),
-    (0xFF20FC00, 0x25203000, ("sve", "sve2"), "an SVE2 instruction"),
+    # Multiplication and bitwise operations of three vectors, shifts by immediate
+    (0xFF20F000, 0x04206000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF20F800, 0x04207000, ("sve", "sve2"), "an SVE2 instruction"),
     (0xFF20F800, 0x04203800, ("sve", "sve2"), "an SVE2 instruction"),
-    (0xFF20C000, 0x45004000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF20FC00, 0x04203400, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF3EE000, 0x04068000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF3EE000, 0x040C8000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF3FE000, 0x040F8000, ("sve", "sve2"), "an SVE2 instruction"),
+    # Permutations from two registers
+    (0xFFE0E000, 0x05600000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF20F800, 0x05202800, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF3FE000, 0x052D8000, ("sve", "sve2"), "an SVE2 instruction"),
+    # WHILE counting down, and for pointers that conflict
+    (0xFF20E400, 0x25200000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF20FC00, 0x25203000, ("sve", "sve2"), "an SVE2 instruction"),
+    # Integer multiply-add: of vectors, predicated, by element
+    (0xFF20F800, 0x44000800, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF20F000, 0x44001000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF20E000, 0x44002000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF20E000, 0x44004000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF20F000, 0x44006000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF20F800, 0x44007000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF20C000, 0x44008000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF20F800, 0x44200800, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF20F800, 0x44201000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF20E000, 0x44202000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF20C000, 0x44204000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF208000, 0x44208000, ("sve", "sve2"), "an SVE2 instruction"),
+    # Widening and narrowing, interleaved, accumulating; matching, histograms, cryptography
+    (0xFF208000, 0x45000000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF20F000, 0x45008000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF20F800, 0x45009000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF20E000, 0x4500A000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF20C000, 0x4500C000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF200000, 0x45200000, ("sve", "sve2"), "an SVE2 instruction"),
+    # Floating point: odd conversions, pairs, FMLAL, FLOGB
+    (0xFFFFE000, 0x640AA000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFFFEE000, 0x6488A000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFFFEE000, 0x64CAA000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFF38E000, 0x64108000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFFE0D800, 0x64A08000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFFE0D000, 0x64A04000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFFF9E000, 0x6518A000, ("sve", "sve2"), "an SVE2 instruction"),
+    # Loads and stores past the caches at gathered addresses
+    (0xFE60C000, 0x84008000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFE60A000, 0xC4008000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFE60E000, 0xE4002000, ("sve", "sve2"), "an SVE2 instruction"),
+    (0xFE60E000, 0xE4402000, ("sve", "sve2"), "an SVE2 instruction"),
+    # Matrix multiplication and BF16 in SVE registers
+    (0xFF20FC00, 0x45009800, ("sve", "i8mm"), "smmla"),
+    (0xFFE0FC00, 0x44807800, ("sve", "i8mm"), "usdot"),
+    (0xFFE0F800, 0x44A01800, ("sve", "i8mm"), "usdot"),
+    (0xFFE0FC00, 0x64608000, ("sve", "bf16"), "bfdot"),
+    (0xFFE0FC00, 0x64604000, ("sve", "bf16"), "bfdot"),
+    (0xFFE0FC00, 0x6460E400, ("sve", "bf16"), "bfmmla"),
+    (0xFFE0F800, 0x64E08000, ("sve", "bf16"), "bfmlal"),
+    (0xFFE0F000, 0x64E04000, ("sve", "bf16"), "bfmlal"),
+    (0xFFFFE000, 0x658AA000, ("sve", "bf16"), "bfcvt"),
+    (0xFFFFE000, 0x648AA000, ("sve", "bf16"), "bfcvtnt"),
     # SME: op0 0000 with the top bit
     (0x9E000000, 0x80000000, ("sme",), "an SME instruction"),
     (0xFFFFF8FF, 0xD503407F, ("sme",), "smstart"),
     (0xFFFFF800, 0x04BF5800, ("sme",), "rdsvl"),
+    (0xFFA0F800, 0x04205800, ("sme",), "addsvl"),
+    (0xFFFFE000, 0x052E8000, ("sme",), "revd"),
+    (0xFF20C000, 0x25204000, ("sme",), "psel"),
+    (0xFF20F800, 0x4400C000, ("sme",), "sclamp"),
 )
 
 
