@@ -18,7 +18,7 @@ Addresses = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 MOST_FUNCTIONS = 1 << 22
-"""The most functions of one image; the largest libraries there are have one million."""
+"""The most functions that one source may tell of; the largest libraries there are have one million."""
 
 ImageKind = Literal["elf", "pe", "macho"]
 

@@ -31,6 +31,9 @@ def merged(code: tuple[CodeRange, ...], sources: list[Found]) -> Functions:
 
     :raises UnreadableLibrary: there are more than any library has
     """
+    most = max((len(source.starts) for source in sources), default=0)
+    if most > MOST_FUNCTIONS:
+        raise UnreadableLibrary(f"{most} functions, and at most {MOST_FUNCTIONS} are read")
     starts, ends = NO_ADDRESSES, NO_ADDRESSES
     for source in sources:
         new_starts, new_ends = _inside(code, source.starts, source.ends)
@@ -41,8 +44,6 @@ def merged(code: tuple[CodeRange, ...], sources: list[Found]) -> Functions:
         starts, ends = starts[order], ends[order]
         first = np.concatenate(([True], starts[1:] != starts[:-1])) if len(starts) else np.zeros(0, np.bool_)
         starts, ends = _closed(code, starts[first], ends[first])
-    if len(starts) > MOST_FUNCTIONS:
-        raise UnreadableLibrary(f"{len(starts)} functions, and at most {MOST_FUNCTIONS} are read")
     weak = np.zeros(len(starts), np.bool_)
     for source in sources:
         if source.weak is not None and len(starts):

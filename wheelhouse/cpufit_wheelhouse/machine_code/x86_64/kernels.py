@@ -233,6 +233,76 @@ def histogram(c: Code, p: int, end: int, tail: Code, counts: Any) -> int:
 
 
 @_compiled()
+def histograms(c: Code, starts: Any, ends: Any, tail: Code, counts: Any) -> int:
+    """Count over many spans; return the faults."""
+    faults = 0
+    for i in range(len(starts)):
+        faults += histogram(c, starts[i], ends[i], tail, counts)
+    return faults
+
+
+@_compiled()
+def pieces(
+    c: Code, tail: Code, starts: Any, ends: Any, shifts: Any, smallest: int, out_starts: Any, out_ends: Any
+) -> int:
+    """Cut spans that no function covers into pieces that decode without fault; return how many there are.
+
+    A piece ends with an instruction that control never passes (RET, JMP, UD2, HLT), behind which padding, an address
+    that is a multiple of 16, or what is no instruction follows. Pieces are told by address, as far as there is room;
+    ``shifts`` are address minus offset of each span.
+    """
+    safe = len(c) - 32
+    shift = len(c) - PADDING
+    count = 0
+    for i in range(len(starts)):
+        p = np.int64(starts[i])
+        end = np.int64(ends[i])
+        begin = p
+        stop = p  # what comes before a span is the end of a function
+        sound = True
+        while p < end:
+            d = c if p < safe else tail
+            at = p if p < safe else p - shift
+            found = decode(d, at)
+            size = found & 0xFF
+            bad = size == 0 or p + size > end
+            o = at
+            while not bad and (KINDS[d[o]] == 2 or KINDS[d[o]] == 3):
+                o += 1
+            b = np.int64(d[o])
+            second = np.int64(d[o + 1])
+            padding = b == 0xCC or b == 0x90 or (b == 0 and second == 0) or (b == 0x0F and second == 0x1F)
+            if stop == p and (padding or bad or (p + shifts[i]) & 15 == 0):
+                if sound and stop - begin >= smallest:
+                    if count < len(out_starts):
+                        out_starts[count] = begin + shifts[i]
+                        out_ends[count] = stop + shifts[i]
+                    count += 1
+                begin = p
+                sound = True
+                if padding and not bad:
+                    p += size
+                    begin = p
+                    stop = p
+                    continue
+            if bad:
+                sound = False
+                p += 1
+                continue
+            p += size
+            if b == 0xC3 or b == 0xC2 or b == 0xE9 or b == 0xEB or b == 0xF4 or (b == 0x0F and second == 0x0B):
+                stop = p
+            elif b == 0xFF and (second >> 3 & 7 == 4 or second >> 3 & 7 == 5):
+                stop = p
+        if stop == end and sound and stop - begin >= smallest:
+            if count < len(out_starts):
+                out_starts[count] = begin + shifts[i]
+                out_ends[count] = stop + shifts[i]
+            count += 1
+    return count
+
+
+@_compiled()
 def scan_functions(
     c: Code, tail: Code, starts: Any, ends: Any, out_masks: Any, out_faults: Any, out_vectors: Any, counts: Any,
     first: Any, vector: int
@@ -251,6 +321,7 @@ def scan_functions(
         total = np.uint64(0)
         faults = 0
         vectors = 0
+        fresh = 0
         while p < end:
             if p < safe:
                 q = p
@@ -291,13 +362,14 @@ def scan_functions(
                 if first[k] < 0 and seen_in[k] != i + 1:
                     seen_in[k] = i + 1
                     seen[k] = p
+                    fresh = 1
             else:
                 counts[0] += 1
             p += size
         out_masks[i] = total
         out_faults[i] = faults
         out_vectors[i] = vectors
-        if faults == 0 and total:
+        if faults == 0 and fresh:
             for k in range(256):
                 if first[k] < 0 and seen_in[k] == i + 1:
                     first[k] = seen[k]

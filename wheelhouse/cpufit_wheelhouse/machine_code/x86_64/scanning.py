@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cpufit_wheelhouse.machine_code.bits import EVEX_VECTOR, LEGACY_VECTOR, VEX_VECTOR, X86_64_BITS, mask_of
+from cpufit_wheelhouse.machine_code.gaps import uncovered
 from cpufit_wheelhouse.machine_code.image import Addresses, Bytes, CodeRange, Entry, Image, Scan
 
 from .tables import load_tables
@@ -37,14 +38,16 @@ class Descent:
     """Whether it gave up before the end."""
 
 
-def _kernels() -> Any:
-    from . import kernels  # noqa: PLC0415  # numba takes a second to import: only who scans pays for it
+def kernels() -> Any:
+    """Return the module of compiled kernels."""
+    from . import kernels as compiled  # noqa: PLC0415  # numba takes a second to import: only who scans pays for it
 
-    return kernels
+    return compiled
 
 
-def _tail(data: Bytes) -> Bytes:
-    padding = _kernels().PADDING
+def tail_of(data: Bytes) -> Bytes:
+    """Return the end of some bytes with padding behind, which kernels read there."""
+    padding = kernels().PADDING
     tail = np.zeros(2 * padding, np.uint8)
     part = data[-padding:]
     tail[padding - len(part) : padding] = part
@@ -59,7 +62,7 @@ def histogram(data: Bytes, start: int, end: int) -> tuple[npt.NDArray[np.int64],
     start, end = max(0, start), min(end, len(data))
     masks = load_tables().masks
     counts = np.zeros(256, np.int64)
-    faults = _kernels().histogram(data, start, end, _tail(data), counts)
+    faults = kernels().histogram(data, start, end, tail_of(data), counts)
     return _by_bit(counts, masks), int(faults)
 
 
@@ -69,22 +72,22 @@ def scan(image: Image, threads: int = 1) -> Scan:
     :param threads: how many threads may decode at the same time
     """
     masks = load_tables().masks
-    starts, ends = _offsets(image.code, image.functions.starts, image.functions.ends)
+    starts, ends = offsets_of(image.code, image.functions.starts, image.functions.ends)
     count = len(starts)
     functions = _Functions(count)
     slices = _slices(starts, ends, threads)
     vector = mask_of("x86_64", (LEGACY_VECTOR, VEX_VECTOR, EVEX_VECTOR))
-    tail = _tail(image.data)
+    tail = tail_of(image.data)
 
     def work(part: slice) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         counts, first = np.zeros(256, np.int64), np.full(256, -1, np.int64)
-        _kernels().scan_functions(
+        kernels().scan_functions(
             image.data, tail, starts[part], ends[part], functions.masks[part], functions.faults[part],
             functions.vectors[part], counts, first, vector,
         )  # fmt: skip
         return counts, first
 
-    _kernels()
+    kernels()
     if len(slices) == 1:
         parts = [work(slices[0])]
     else:
@@ -93,7 +96,7 @@ def scan(image: Image, threads: int = 1) -> Scan:
     counts = sum((part[0] for part in parts), np.zeros(256, np.int64))
     firsts = [part[1] for part in parts]
     first = np.array([next((int(one[k]) for one in firsts if one[k] >= 0), -1) for k in range(256)], np.int64)
-    gap_counts, gap_faults, gap_bytes, gap_instructions = _gaps(image, starts, ends, tail)
+    gap_counts, gap_faults, gap_bytes, gap_instructions = _gaps(image, tail)
     return Scan(
         masks=functions.masks,
         faults=functions.faults,
@@ -126,20 +129,20 @@ def descend(image: Image, entries: Iterable[Entry]) -> Descent:
     sizes = np.array([one.size for one in ranges], np.int64)
     shifts = np.array([one.address - one.offset for one in ranges], np.int64)
     bases = np.concatenate(([0], np.cumsum(sizes)))[:-1].astype(np.int64) if len(ranges) else np.zeros(0, np.int64)
-    offsets = [offset for entry in entries if (offset := _offset_of(ranges, entry.address)) is not None]
+    offsets = _inside(ranges, np.array([entry.address for entry in entries], np.int64))[:_MAX_WORK]
     work = np.zeros(_MAX_WORK, np.int64)
-    work[: len(offsets)] = offsets[:_MAX_WORK]
+    work[: len(offsets)] = offsets
     first = np.full(256, -1, np.int64)
     visited = np.zeros(int(sizes.sum()) // 8 + 1, np.uint8)
     hits, classes = np.zeros(_MAX_HITS, np.int64), np.zeros(_MAX_HITS, np.uint8)
     features = sum(1 << number for number, name in enumerate(X86_64_BITS) if not name.startswith(":"))
-    met, noted = _kernels().descend(
-        image.data, _tail(image.data), work, min(len(offsets), _MAX_WORK), starts, starts + sizes, shifts, visited,
+    met, noted = kernels().descend(
+        image.data, tail_of(image.data), work, len(offsets), starts, starts + sizes, shifts, visited,
         bases, first, hits, classes, features, MAX_DESCENT,
     )  # fmt: skip
     functions = np.zeros(len(image.functions), np.uint64)
     if noted and len(functions):
-        function_starts, function_ends = _offsets(ranges, image.functions.starts, image.functions.ends)
+        function_starts, function_ends = offsets_of(ranges, image.functions.starts, image.functions.ends)
         order = np.argsort(function_starts)
         owner = order[np.maximum(np.searchsorted(function_starts[order], hits[:noted], side="right") - 1, 0)]
         inside = (hits[:noted] >= function_starts[owner]) & (hits[:noted] < function_ends[owner])
@@ -159,8 +162,7 @@ def instruction_mask(data: bytes) -> tuple[int, int]:
     masks = load_tables().masks
     padded = np.zeros(64, np.uint8)
     padded[: min(len(data), 32)] = np.frombuffer(data[:32], np.uint8)
-    kernels = _kernels()
-    found = int(kernels.decode(padded, 0))
+    found = int(kernels().decode(padded, 0))
     length = found & 0xFF
     return (length, int(masks[found >> 8])) if 0 < length <= len(data) else (0, 0)
 
@@ -191,13 +193,22 @@ def _offset_of(ranges: tuple[CodeRange, ...], address: int) -> int | None:
     return None
 
 
-def _offsets(ranges: tuple[CodeRange, ...], starts: Addresses, ends: Addresses) -> tuple[Addresses, Addresses]:
+def offsets_of(ranges: tuple[CodeRange, ...], starts: Addresses, ends: Addresses) -> tuple[Addresses, Addresses]:
+    """Return the offsets of spans that are given by address, each inside one range."""
     if not ranges:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     addresses = np.array([one.address for one in ranges], np.int64)
     shifts = np.array([one.offset - one.address for one in ranges], np.int64)
     shift = shifts[np.searchsorted(addresses, starts, side="right") - 1]
     return starts + shift, ends + shift
+
+
+def _inside(ranges: tuple[CodeRange, ...], addresses: Addresses) -> Addresses:
+    """Return the offsets of those addresses that lie in a range."""
+    known = np.zeros(len(addresses), np.bool_)
+    for one in ranges:
+        known |= (addresses >= one.address) & (addresses < one.address + one.size)
+    return offsets_of(ranges, addresses[known], addresses[known])[0]
 
 
 def _slices(starts: Addresses, ends: Addresses, threads: int) -> list[slice]:
@@ -209,23 +220,14 @@ def _slices(starts: Addresses, ends: Addresses, threads: int) -> list[slice]:
     return [slice(a, b) for a, b in pairwise(cuts) if a < b]
 
 
-def _gaps(image: Image, starts: Addresses, ends: Addresses, tail: Bytes) -> tuple[npt.NDArray[np.int64], int, int, int]:
+def _gaps(image: Image, tail: Bytes) -> tuple[npt.NDArray[np.int64], int, int, int]:
     """Sweep what no function covers."""
     masks = load_tables().masks
     counts = np.zeros(256, np.int64)
-    faults = size = 0
-    kernels = _kernels()
-    order = np.argsort(starts, kind="stable")
-    begins, stops = starts[order], ends[order]
-    for one in image.code:
-        low, high = np.searchsorted(begins, (one.offset, one.offset + one.size))
-        edges_from = np.concatenate(([one.offset], stops[low:high]))
-        edges_to = np.concatenate((begins[low:high], [one.offset + one.size]))
-        for k in np.flatnonzero(edges_to - edges_from >= 16):
-            start, end = int(edges_from[k]), int(edges_to[k])
-            size += end - start
-            faults += int(kernels.histogram(image.data, start, end, tail, counts))
-    return _by_bit(counts, masks), faults, size, int(counts.sum())
+    begins, stops = uncovered(image.code, image.functions.starts, image.functions.ends)
+    begins, stops = offsets_of(image.code, begins, stops)
+    faults = int(kernels().histograms(image.data, begins, stops, tail, counts))
+    return _by_bit(counts, masks), faults, int((stops - begins).sum()), int(counts.sum())
 
 
 def _by_bit(counts: npt.NDArray[np.int64], masks: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
