@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 SOURCES = Path(__file__).parent / "controls"
@@ -64,6 +64,12 @@ def _many(prefix: str, *flags: str) -> Unit:
 
 
 _PLAIN = Unit(source="plain.c")
+_NO_UNWIND_DATA = ("-fvisibility=hidden", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-fno-exceptions")
+
+
+def _hidden(*flags: str) -> tuple[Unit, ...]:
+    return (Unit(source="hidden.c", flags=(*_NO_UNWIND_DATA, *flags)),)
+
 
 X86_64 = (
     Control(name="baseline", units=(_PLAIN, _BASE), need="x86_64_v1", runs=_X86, dies=frozenset()),
@@ -95,6 +101,12 @@ X86_64 = (
     Control(name="exported-plain", need="x86_64_v1", runs=_X86, dies=frozenset(),
             units=(Unit(source="mixed.c"), _many("own"), _many("old", "-DHIDDEN"),
                    _many("better", "-DHIDDEN", "-mavx2", "-mfma"))),
+    # stripped, and without unwind data: one exported function is all that the file tells of
+    Control(name="hidden", units=_hidden("-march=x86-64"), need="x86_64_v1", runs=_X86, dies=frozenset()),
+    Control(name="hidden-v3", units=_hidden("-mavx2", "-mfma"), need="x86_64_v2+avx+avx2+fma", runs=_V3,
+            dies=_X86 - _V3),
+    Control(name="hidden-guarded", units=tuple(replace(unit, flags=(*unit.flags, *_NO_UNWIND_DATA[1:])) for unit in
+            _guarded("avx2", "-mavx2", "-mfma")), need="x86_64_v1", runs=_X86, dies=frozenset()),
 )  # fmt: skip
 
 
@@ -125,6 +137,8 @@ AARCH64 = (
     _arm_control("dotprod", (_PLAIN, _arm(2, "armv8.2-a+dotprod")), "aarch64_8a+asimddp", _N1),
     _arm_control("dotprod-guarded", _arm_guarded(20, 2, "armv8.2-a+dotprod"), "aarch64_8a", _ARM),
     _arm_control("sve", (_PLAIN, _arm(3, "armv8-a+sve")), "aarch64_8a+sve", _SVE),
+    _arm_control("hidden", _hidden("-march=armv8-a"), "aarch64_8a", _ARM),
+    _arm_control("hidden-sve", _hidden("-march=armv8-a+sve"), "aarch64_8a+sve", _SVE),
     _arm_control("sve-guarded", _arm_guarded(22, 3, "armv8-a+sve"), "aarch64_8a", _ARM),
 )
 

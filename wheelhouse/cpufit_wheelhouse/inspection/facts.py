@@ -1,12 +1,11 @@
 """The facts of one native library on which the rules decide: counts, shares and names, no machine code any more.
 
 Everything here is measured over *reliable* functions: those whose bounds the file itself tells and which decode to
-their end. What lies between them may be data, so it never makes a need.
+their end. What lies between them may be data, so it makes a need only as :mod:`.reading` says.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -14,26 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from cpufit_wheelhouse.machine_code import aarch64, x86_64
-from cpufit_wheelhouse.machine_code.bits import BITS, CPUID, ID_REGISTER, LEGACY_VECTOR, bit, mask_of
+from cpufit_wheelhouse.machine_code.bits import BITS, LEGACY_VECTOR, bit, mask_of
 from cpufit_wheelhouse.machine_code.image import Image, Scan
 
-from .cpu_words import has_twin, is_for_a_cpu
-from .loading import exported_code, places_at_load
+from .loading import chosen_by_name, exported_code, places_at_load
+from .reading import read_code
 
 BUCKETS = 64
 """Into how many parts of equally many functions a library is cut, by address, to see how widely a feature spreads."""
-
-MOST_NAMED = 256
-"""A feature in more functions than these came by its compiler's flags, whatever their names are."""
-
-_QUERIES = re.compile(
-    r"__cpu_model|__cpu_indicator_init|__cpu_features2|__x86_get_cpuid_feature_leaf|_*getauxval|elf_aux_info"
-    r"|av_get_cpu_flags|.*cpu_?info.*|.*cpuid.*|.*cpu_?(feature|flag|cap|support|has|type|model|arch|level|detect).*"
-    r"|.*(has|have|supports?|detect)_?(sse|avx|neon|sve|lse|fma|simd).*|__aarch64_have_lse_atomics",
-    re.IGNORECASE,
-)
-"""Names by which a library asks another what the CPU has."""
-_ARM_QUERIES = {"IsProcessorFeaturePresent", "sysctlbyname", "android_getCpuFeatures"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +73,11 @@ class LibraryFacts:
     needed: tuple[str, ...] = ()
     code_bytes: int = 0
     coverage: float = 1.0
-    """Share of the code that reliable functions cover."""
+    """Share of the code that reliable functions cover, recovered ones not among them."""
+    recovered: int = 0
+    """How many of the reliable functions were found by decoding what lies between those that the file tells of."""
+    loose: Mapping[str, int] = field(default_factory=dict)
+    """As ``used``, over pieces of code between the known functions that were not counted as functions."""
     chosen_by_name: frozenset[str] = frozenset()
     """Features that only functions use whose names say for which CPUs they are, beside such as are for every CPU."""
     at_load: Mapping[str, Sighting] = field(default_factory=dict)
@@ -110,28 +101,29 @@ def gather(library: str, image: Image, *, threads: int = 1) -> LibraryFacts:
 
     :param library: what to call it
     :param threads: how many threads may decode
+    :raises UnreadableLibrary: hardly any of its code is code
     """
-    scan = (x86_64.scan if image.arch == "x86_64" else aarch64.scan)(image, threads=threads)
-    reliable = scan.faults == 0
+    read = read_code(image, threads)
+    image, scan, reliable = read.image, read.scan, read.reliable
     masks = scan.masks[reliable]
     arch = image.arch
-    count, vector, legacy = len(masks), 0, 0
+    vector, legacy = 0, 0
     if arch == "x86_64":
         vectors = (scan.vectors[reliable] > 0) & (masks & np.uint64(_vector_mask()) != 0)
         vector = int(np.count_nonzero(vectors))
         legacy = int(np.count_nonzero(vectors & (masks & np.uint64(bit(arch, LEGACY_VECTOR)) != 0)))
     reached, reached_weak = _reached(image) if arch == "x86_64" else ({}, {})
-    dispatchers, used, x86 = tuple(_dispatchers(image, scan)), _by_bit(arch, masks), arch == "x86_64"
+    used, x86 = _by_bit(arch, masks), arch == "x86_64"
     return LibraryFacts(
         library=library,
         arch=arch,
-        functions=count,
+        functions=len(masks),
         vector_functions=vector,
         legacy_functions=legacy,
         used=used,
         spread=_spread(arch, masks),
         weak=_by_bit(arch, scan.masks[reliable & image.functions.weak]),
-        dispatchers=dispatchers,
+        dispatchers=read.dispatchers,
         isa_needed=image.isa_needed,
         seen=_seen(image, scan),
         reached=reached,
@@ -140,10 +132,12 @@ def gather(library: str, image: Image, *, threads: int = 1) -> LibraryFacts:
         imports=image.imports,
         needed=image.needed,
         code_bytes=scan.code_bytes,
-        coverage=_coverage(image, scan, reliable),
+        coverage=read.coverage,
+        recovered=read.recovered,
+        loose=_by_bit(arch, read.loose),
         at_load={name: _sighting(image, place) for name, place in places_at_load(image, scan).items()} if x86 else {},
-        exported=exported_code(image, scan) if x86 and dispatchers and "avx" in used else {},
-        chosen_by_name=frozenset() if dispatchers else _chosen_by_name(image, scan, reliable),
+        exported=exported_code(image, scan) if x86 and read.dispatchers and "avx" in used else {},
+        chosen_by_name=frozenset() if read.dispatchers else chosen_by_name(image, scan, reliable),
     )
 
 
@@ -166,51 +160,6 @@ def _spread(arch: str, masks: npt.NDArray[np.uint64]) -> dict[str, float]:
     parts = [part for part in np.array_split(masks, BUCKETS) if len(part)]
     unions = np.array([np.bitwise_or.reduce(part) for part in parts], np.uint64)
     return {name: found / len(parts) for name, found in _by_bit(arch, unions).items()}
-
-
-def _coverage(image: Image, scan: Scan, reliable: npt.NDArray[np.bool_]) -> float:
-    lengths = image.functions.ends - image.functions.starts
-    return float(lengths[reliable].sum() / scan.code_bytes) if scan.code_bytes else 1.0
-
-
-def _chosen_by_name(image: Image, scan: Scan, reliable: npt.NDArray[np.bool_]) -> frozenset[str]:
-    """Return the features of code that a flag from elsewhere chooses, as zstd's ``…_bmi2`` beside ``…_default``."""
-    names: dict[int, str] = {}
-    file: bytes | None = None
-    found = set()
-    for number, feature in enumerate(BITS[image.arch]):
-        having = np.flatnonzero(reliable & (scan.masks & np.uint64(1 << number) != 0))
-        if feature.startswith(":") or not 0 < len(having) <= MOST_NAMED:
-            continue
-        for index in having.tolist():
-            if index not in names:
-                names[index] = image.name_at(int(image.functions.starts[index])) or ""
-        if all(is_for_a_cpu(names[index]) for index in having.tolist()):
-            file = image.data.tobytes() if file is None else file
-            if any(has_twin(names[index], file) for index in having.tolist()):
-                found.add(feature)
-    return frozenset(found)
-
-
-def _dispatchers(image: Image, scan: Scan) -> list[str]:
-    reasons = []
-    mark, what = (CPUID, "CPUID") if image.arch == "x86_64" else (ID_REGISTER, "MRS of an ID register")
-    asking = np.flatnonzero(scan.masks & np.uint64(bit(image.arch, mark)))
-    # On Windows that may be the C runtime alone, which every library has; but what Microsoft's compiler vectorises, and
-    # its standard library, choose by what the runtime found.
-    if len(asking):
-        name = image.name_at(int(image.functions.starts[asking[0]]))
-        reasons.append(f"{what} in {name}" if name else f"{what} in {len(asking)} functions")
-    elif scan.gap_counts[BITS[image.arch].index(mark)] and not scan.gap_faults:
-        reasons.append(f"{what} outside known functions")
-    names = sorted(name for name in image.imports if _QUERIES.fullmatch(name) or _asks_on_arm(image, name))
-    if names:
-        reasons.append(f"takes {', '.join(names[:3])} from elsewhere")
-    return reasons
-
-
-def _asks_on_arm(image: Image, name: str) -> bool:
-    return image.arch == "aarch64" and name in _ARM_QUERIES
 
 
 def _instruction(image: Image, address: int) -> str:

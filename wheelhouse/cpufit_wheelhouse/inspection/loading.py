@@ -8,7 +8,9 @@ import numpy as np
 
 from cpufit_wheelhouse.machine_code import x86_64
 from cpufit_wheelhouse.machine_code.bits import BITS, CPUID, EVEX_VECTOR, LEGACY_VECTOR, VEX_VECTOR, bit, mask_of
-from cpufit_wheelhouse.machine_code.image import Image, Scan
+from cpufit_wheelhouse.machine_code.image import Flags, Image, Scan
+
+from .cpu_words import has_twin, is_for_a_cpu
 
 _FOR_A_CPU = re.compile(
     r"avx|sse[2-4]|ssse3|fma[34]|bmi2|f16c|simd|svml|haswell|broadwell|skylake|skx|knl|knm|zen|icelake|cannonlake"
@@ -16,6 +18,9 @@ _FOR_A_CPU = re.compile(
     re.IGNORECASE,
 )
 """In whatever spelling: a function called so is one of several. Better too many than one too few."""
+
+MOST_NAMED = 256
+"""A feature in more functions than these came by its compiler's flags, whatever their names are."""
 
 
 def places_at_load(image: Image, scan: Scan) -> dict[str, int]:
@@ -55,6 +60,25 @@ def _first_in(image: Image, start: int, end: int, mask: int) -> int:
             break
         address += length
     return min(address, end - 1)
+
+
+def chosen_by_name(image: Image, scan: Scan, reliable: Flags) -> frozenset[str]:
+    """Return the features of code that a flag from elsewhere chooses, as zstd's ``…_bmi2`` beside ``…_default``."""
+    names: dict[int, str] = {}
+    file: bytes | None = None
+    found = set()
+    for number, feature in enumerate(BITS[image.arch]):
+        having = np.flatnonzero(reliable & (scan.masks & np.uint64(1 << number) != 0)).tolist()
+        if feature.startswith(":") or not 0 < len(having) <= MOST_NAMED:
+            continue
+        for index in having:
+            if index not in names:
+                names[index] = image.name_at(int(image.functions.starts[index])) or ""
+        if all(is_for_a_cpu(names[index]) for index in having):
+            file = image.data.tobytes() if file is None else file
+            if any(has_twin(names[index], file) for index in having):
+                found.add(feature)
+    return frozenset(found)
 
 
 def exported_code(image: Image, scan: Scan) -> dict[str, int]:
