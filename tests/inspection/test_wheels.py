@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -137,3 +138,24 @@ def test_a_budget_is_never_overdrawn_and_serves_what_is_larger_than_it() -> None
         thread.join(10)
     assert not any(thread.is_alive() for thread in threads)
     assert 0 < most[0] <= 100
+
+
+class _BlocksOfNothing:
+    """A compressor that begins with empty blocks, which a reader of the first bytes alone takes for an empty file."""
+
+    def __init__(self) -> None:
+        self._real = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        self._before = b"\0\0\0\xff\xff" * 1000
+
+    def compress(self, data: bytes) -> bytes:
+        before, self._before = self._before, b""
+        return before + self._real.compress(data)
+
+    def flush(self) -> bytes:
+        return self._real.flush()
+
+
+def test_a_library_behind_empty_blocks_is_found(wheel_factory: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipfile, "_get_compressor", lambda *_: _BlocksOfNothing())
+    wheel = wheel_factory(tags=LINUX, members={"small/_x.so": elf()})
+    assert token(inspected(wheel)) == "x86_64_v2+avx+avx2"

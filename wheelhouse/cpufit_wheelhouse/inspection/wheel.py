@@ -32,6 +32,8 @@ from .verdict import Evidence, Verdict
 DECODED = ("x86_64", "aarch64")
 """The architectures whose instructions are understood."""
 
+_PACKED_AT_ONCE = 512
+
 Progress = Callable[[str, int, int], None]
 """Called with a member's name, the bytes done and the bytes in all."""
 
@@ -131,12 +133,18 @@ def _prefix(file: BinaryIO, archive: CheckedArchive, name: str) -> bytes:
     """Return a member's first bytes without unpacking the rest of it."""
     info = archive.files[name]
     file.seek(archive.begins[name])
-    packed = file.read(min(info.compress_size, 512))
+    left = info.compress_size
     if info.compress_type == framing.STORED:
-        return packed[:PREFIX_LENGTH]
-    prefix = b""
+        return file.read(min(left, PREFIX_LENGTH))
+    prefix, unpacker = b"", zlib.decompressobj(-zlib.MAX_WBITS)
     with suppress(zlib.error):  # whoever reads the member in full says what is wrong with it
-        prefix = zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, PREFIX_LENGTH)
+        # the first block may be empty, and so may the next thousand
+        while left and len(prefix) < PREFIX_LENGTH and not unpacker.eof:
+            packed = file.read(min(left, _PACKED_AT_ONCE))
+            if not packed:
+                break
+            left -= len(packed)
+            prefix += unpacker.decompress(packed, PREFIX_LENGTH - len(prefix))
     return prefix
 
 
