@@ -9,8 +9,8 @@ import pytest
 from tests.machine_code.test_recovery import ADD, PAD, RET, image_of
 
 from cpufit_wheelhouse.inspection.facts import gather
+from cpufit_wheelhouse.inspection.library import library_evidence
 from cpufit_wheelhouse.inspection.reading import LEAST_CODE, read_code
-from cpufit_wheelhouse.inspection.rules import library_evidence
 from cpufit_wheelhouse.machine_code.errors import UnreadableLibrary
 
 PLAIN = (b"\x48\x89\xf8" * 5 + RET).ljust(32, PAD)  # mov rax, rdi

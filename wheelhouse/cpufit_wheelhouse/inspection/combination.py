@@ -11,7 +11,8 @@ from cpufit_resolver.need import BASELINE_NEED, ArchNeed, Need
 from cpufit_wheelhouse.filename import WheelFilename
 
 from .facts import LibraryFacts
-from .rules import closed, decided_features, library_evidence
+from .library import library_evidence
+from .rules import closed, decided_features, loose_features
 from .siblings import families, least_demanding, names_a_cpu
 from .verdict import Confidence, Evidence, Verdict
 
@@ -164,7 +165,7 @@ def _confidence(
     if any(one.weight == "suspects" for one in evidence):
         return "low"
     beyond = any(
-        decided_features(facts) - parts[arch] - architecture(arch).floor
+        (decided_features(facts) | loose_features(facts)) - parts[arch] - architecture(arch).floor
         for arch, libraries in by_arch.items()
         for facts in libraries
     )

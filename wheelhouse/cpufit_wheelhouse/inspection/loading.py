@@ -38,15 +38,13 @@ def places_at_load(image: Image, scan: Scan) -> dict[str, int]:
     }
     if image.kind == "pe":
         return places
-    asks = np.uint64(bit("x86_64", CPUID))
-    for index in found.functions.tolist():
-        mask = scan.masks[index]
-        if scan.faults[index] or mask & asks:
-            continue
-        for number, name in enumerate(BITS["x86_64"]):
-            if mask >> np.uint64(number) & np.uint64(1) and not name.startswith(":") and name not in places:
-                start, end = int(image.functions.starts[index]), int(image.functions.ends[index])
-                places[name] = _first_in(image, start, end, 1 << number)
+    masks = scan.masks[found.functions]
+    sound = (scan.faults[found.functions] == 0) & (masks & np.uint64(bit("x86_64", CPUID)) == 0)
+    for number, name in enumerate(BITS["x86_64"]):
+        having = found.functions[sound & (masks & np.uint64(1 << number) != 0)]
+        if len(having) and not name.startswith(":") and name not in places:
+            start, end = int(image.functions.starts[having[0]]), int(image.functions.ends[having[0]])
+            places[name] = _first_in(image, start, end, 1 << number)
     return places
 
 

@@ -70,6 +70,12 @@ def decided_features(facts: LibraryFacts) -> frozenset[str]:
     )
 
 
+def loose_features(facts: LibraryFacts) -> frozenset[str]:
+    """Return the features of code that no function covers, of those that these rules decide on."""
+    skipped = _NOT_DECIDED_HERE | _ARM_HINTS | RARE
+    return frozenset(name for name in facts.loose if not name.startswith(":")) - skipped
+
+
 def declared_note(facts: LibraryFacts) -> Evidence | None:
     """R0: the file's own note says which level it needs; the loader of glibc 2.33 and newer refuses it below that.
 
@@ -193,18 +199,6 @@ def weak_copies(facts: LibraryFacts, required: frozenset[str]) -> Evidence | Non
     most = max(features, key=lambda name: facts.weak[name])
     detail = f"{facts.weak[most]} weak functions use {most}"
     return _evidence("weak-copies", facts, features, detail, weight="warns")
-
-
-def library_evidence(facts: LibraryFacts) -> tuple[Evidence, ...]:
-    """Return what all rules say of one library, what is required first."""
-    rules = (declared_note, no_dispatcher, encoding, spread, small_avx, at_load, exported)
-    strong = [found for rule in rules if (found := rule(facts)) is not None]
-    required = closed(facts.arch, frozenset().union(*(one.features for one in strong)))
-    if (found := leak(facts, required)) is not None:
-        strong.append(found)
-        required = closed(facts.arch, required | frozenset(found.features))
-    doubts = [found for rule in (descent, weak_copies) if (found := rule(facts, required)) is not None]
-    return (*strong, *doubts)
 
 
 _IMPLIED: Mapping[str, tuple[tuple[frozenset[str], frozenset[str] | str], ...]] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from cpufit_wheelhouse.machine_code.bits import EVEX_VECTOR, LEGACY_VECTOR, VEX_VECTOR
 
 from .facts import LibraryFacts
-from .rules import LEGACY_SHARE, VECTOR_FUNCTIONS
+from .rules import LEGACY_SHARE, VECTOR_FUNCTIONS, loose_features
 from .verdict import Evidence, Weight
 
 LITTLE_COVERED = 0.50
@@ -22,7 +22,7 @@ def uncovered(facts: LibraryFacts, required: frozenset[str]) -> Evidence | None:
     It warns, as of any code that is chosen at run time; where that code is most of the library and next to none of it
     has SSE encodings, as a dispatcher's kernels for older CPUs would, it is a suspicion.
     """
-    features = {name for name in facts.loose if not name.startswith(":")} - required - set(facts.used)
+    features = loose_features(facts) - required - set(facts.used)
     if not features:
         return None
     weight: Weight = "suspects" if facts.coverage < LITTLE_COVERED and _compiled_for_avx(facts) else "warns"

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from cpufit_wheelhouse.machine_code.image import Entry, Image
 
-from .scanning import MAX_DESCENT, _address_of, _offset_of, _tail
+from .scanning import MAX_DESCENT, _offset_of, tail_of
 
 _MAX_ENTERED = 1 << 18
 
@@ -39,12 +39,17 @@ def entered(image: Image, entries: Iterable[Entry]) -> Entered:
     work[: len(offsets)] = offsets[:_MAX_ENTERED]
     found, first = np.zeros(_MAX_ENTERED, np.int64), np.full(64, -1, np.int64)
     count = enter(
-        image.data, _tail(image.data), work, min(len(offsets), _MAX_ENTERED), starts, starts + sizes, shifts,
+        image.data, tail_of(image.data), work, min(len(offsets), _MAX_ENTERED), starts, starts + sizes, shifts,
         np.zeros(int(sizes.sum()) // 8 + 1, np.uint8), bases, found, first, MAX_DESCENT,
     )  # fmt: skip
-    addresses = np.array([_address_of(ranges, int(offset)) for offset in found[:count]], np.int64)
-    index = np.searchsorted(image.functions.starts, addresses)
+    order = np.argsort(starts)
+
+    def addresses(at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return at + shifts[order[np.searchsorted(starts[order], at, side="right") - 1]] if len(at) else at
+
+    functions = addresses(found[:count])
+    index = np.searchsorted(image.functions.starts, functions)
     inside = index < len(image.functions)
-    inside[inside] = image.functions.starts[index[inside]] == addresses[inside]
-    places = np.array([_address_of(ranges, int(offset)) if offset >= 0 else -1 for offset in first], np.int64)
-    return Entered(first=places, functions=np.unique(index[inside]))
+    inside[inside] = image.functions.starts[index[inside]] == functions[inside]
+    first[first >= 0] = addresses(first[first >= 0])
+    return Entered(first=first, functions=np.unique(index[inside]))
