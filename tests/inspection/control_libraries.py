@@ -80,6 +80,9 @@ X86_64 = (
     Control(name="one-unit-guarded", units=_guarded("avx2", "-mavx2", "-mfma"), need="x86_64_v1", runs=_X86,
             dies=frozenset()),
     Control(name="target-clones", units=(Unit(source="clones.c"),), need="x86_64_v1", runs=_X86, dies=frozenset()),
+    # as glibc's libmvec: the resolver asks by a way of its own, which no rule knows
+    Control(name="ifunc", units=(Unit(source="resolver.c"), _named("kernel_plain"), _named("kernel_fast", "-mavx2")),
+            need="x86_64_v1", runs=_X86, dies=frozenset()),
     Control(name="note", units=(_PLAIN, _BASE), flags=("-Wl,-z,x86-64-v3",), need="x86_64_v3", runs=_V3,
             dies=_X86 - _V3, loads_everywhere=False),
     # the emulator has no AVX-512: what is asserted is that it dies where nothing asks first

@@ -181,7 +181,9 @@ def test_what_runs_whenever_a_library_is_loaded_is_needed_though_it_dispatches()
 @pytest.mark.parametrize(
     ("count", "legacy", "uses", "features"),
     [
-        (76, 14, {"avx": 62, "avx2": 7, "fma": 1}, ("avx", "avx2")),
+        (76, 14, {"avx": 62, "avx2": 3, "fma": 2}, ("avx", "avx2")),
+        (3805, 598, {"avx": 3207, "fma": 19}, ("avx",)),
+        (3805, 598, {"avx": 3207, "fma": 20}, ("avx", "fma")),
         (76, 19, {"avx": 57, "avx2": 7}, None),
         (19, 0, {"avx": 19}, None),
         (0, 0, {}, None),

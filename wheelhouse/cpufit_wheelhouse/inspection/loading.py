@@ -13,7 +13,7 @@ from cpufit_wheelhouse.machine_code.image import Flags, Image, Scan
 from .cpu_words import has_twin, is_for_a_cpu
 
 _FOR_A_CPU = re.compile(
-    r"avx|sse[2-4]|ssse3|fma[34]|bmi2|f16c|simd|svml|haswell|broadwell|skylake|skx|knl|knm|zen|icelake|cannonlake"
+    r"avx|sse[2-4]|ssse3|fma|bmi2|f16c|simd|svml|haswell|broadwell|skylake|skx|knl|knm|zen|icelake|cannonlake"
     r"|cooperlake|cascadelake|sapphire|sandybridge|steamroller|excavator|piledriver|bulldozer|x86_64_v[34]|vaes",
     re.IGNORECASE,
 )

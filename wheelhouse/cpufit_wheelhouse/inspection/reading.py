@@ -121,6 +121,8 @@ def _dispatchers(image: Image, scan: Scan) -> list[str]:
     elif scan.gap_counts[BITS[image.arch].index(mark)] and not scan.gap_faults:
         reasons.append(f"{what} outside known functions")
     names = sorted(name for name in image.imports if _QUERIES.fullmatch(name) or _asks_on_arm(image, name))
+    if image.resolved:
+        reasons.append(f"a resolver of its own chooses {image.resolved} functions (IFUNC)")
     if names:
         reasons.append(f"takes {', '.join(names[:3])} from elsewhere")
     return reasons

@@ -36,8 +36,8 @@ EXPORTED_FUNCTIONS = 20
 """How many exported functions with vector code tell how a library was compiled."""
 EXPORTED_LEGACY_SHARE = 0.25
 """Where fewer of them have SSE encodings, they were compiled for AVX."""
-EXPORTED_USES = 2
-"""In so many of them a feature is required."""
+EXPORTED_USES, EXPORTED_USE_SHARE = 3, 0.005
+"""In so many of them, and in that share, a feature beyond AVX is required."""
 LSE_SHARE = 0.003
 """arm64: where fewer of the functions use LSE and some use exclusives, the library was compiled for Armv8.0."""
 RARE = frozenset({"fma4", "xop", "tbm", "sse4a", "avx512er", "avx512_vp2intersect"})
@@ -160,7 +160,8 @@ def exported(facts: LibraryFacts) -> Evidence | None:
     count, legacy = facts.exported.get("", 0), facts.exported.get(":legacy-vector", 0)
     if count < EXPORTED_FUNCTIONS or legacy >= EXPORTED_LEGACY_SHARE * count:
         return None
-    features = {name for name in ("avx", *_WITH_AVX) if facts.exported.get(name, 0) >= EXPORTED_USES}
+    least = max(EXPORTED_USES, EXPORTED_USE_SHARE * count)
+    features = {name for name in ("avx", *_WITH_AVX) if facts.exported.get(name, 0) >= least}
     detail = f"{legacy} of {count} exported vector functions use SSE encodings"
     return _evidence("exported", facts, features, "; ".join(filter(None, [_first_seen(facts, features), detail])))
 

@@ -78,6 +78,8 @@ class Image:
     needed: tuple[str, ...]
     """File names of the libraries it asks the loader for (``DT_NEEDED``, import directory, ``LC_LOAD_DYLIB``)."""
     entries: tuple[Entry, ...]
+    resolved: int = 0
+    """How many of its functions the loader has chosen by a resolver of the library's own (``STT_GNU_IFUNC``)."""
     isa_needed: str | None = None
     """The level that a note of the file declares (``x86_64_v3``), or None."""
     name_at: Callable[[int], str | None] = field(default=lambda _: None)

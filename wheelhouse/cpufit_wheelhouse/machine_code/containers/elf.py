@@ -114,6 +114,7 @@ def read_elf(reader: Reader) -> Image:
         isa_needed=_isa_needed(reader, segments) if arch == "x86_64" else None,
         name_at=symbols.name_at,
         exported_functions=symbols.exported_functions,
+        resolved=symbols.resolved(),
     )
 
 

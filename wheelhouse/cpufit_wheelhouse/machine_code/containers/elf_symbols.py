@@ -92,6 +92,13 @@ class Symbols:
                 found.update(zip(rows["value"].tolist(), self._names(table, rows["name"]), strict=False))
         return found
 
+    def resolved(self) -> int:
+        """Return how many functions it leaves to a resolver of its own (System V gABI, GNU extension STT_GNU_IFUNC)."""
+        return sum(
+            int(np.count_nonzero((table.rows["info"] & 15 == _INDIRECT_FUNCTION) & (table.rows["section"] != 0)))
+            for table in self.tables
+        )
+
     def module_inits(self) -> list[tuple[str, int]]:
         """Return name and address of every exported ``PyInit_…``."""
         found: dict[str, int] = {}
