@@ -207,3 +207,22 @@ def test_exported_functions_tell_how_a_library_was_compiled(
 def test_on_arm64_atomics_tell_for_which_cpus_a_library_was_compiled(used: dict[str, int], required: bool) -> None:
     found = rules.spread(facts(arch="aarch64", functions=15000, used=used, spread={"sve": 0.66}))
     assert (found is not None) is required
+
+
+@pytest.mark.parametrize(
+    ("count", "share", "features"),
+    [
+        (51, 0.31, ("avx2",)),  # by chance 55 % of the parts would have it
+        (248, 0.21, None),  # by chance 98 %
+        (11, 0.06, None),  # too few to tell
+    ],
+)
+def test_what_is_dispersed_as_by_chance_came_by_the_compilers_flags(
+    count: int, share: float, features: tuple[str, ...] | None
+) -> None:
+    used = {"avx": 800, "avx2": count}
+    found = rules.dispersed(
+        facts(functions=2500, vector_functions=843, legacy_functions=7, used=used, spread={"avx2": share})
+    )
+    assert (None if found is None else found.features) == features
+    assert rules.dispersed(facts(functions=2500, used=used, spread={"avx2": share})) is None  # not compiled for AVX

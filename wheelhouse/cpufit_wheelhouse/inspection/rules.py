@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from cpufit_resolver.features import architecture
 
-from .facts import LibraryFacts
+from .facts import BUCKETS, LibraryFacts
 from .verdict import Evidence
 
 LEGACY_SHARE = 0.20
@@ -23,6 +23,8 @@ SPREAD = 0.40
 """A feature in at least this share of a library's parts comes from its compiler's flags, not from a few kernels."""
 SPREAD_FUNCTIONS = 1000
 """How many functions a library must have for that."""
+DISPERSION, DISPERSION_FUNCTIONS, DISPERSED_USES = 0.35, 300, 24
+"""In a library of so many functions, compiled for AVX: that part of the spread that as many uses have by chance."""
 COMPANION_SPREAD = 0.10
 """Where SSE4.1 or SSE4.2 is spread, POPCNT or SSE4.2 in this share came by the same flags."""
 AVX512_FUNCTIONS = 0.05
@@ -126,6 +128,27 @@ def spread(facts: LibraryFacts) -> Evidence | None:
     top = max(features, key=lambda name: facts.spread.get(name, 0))
     detail = f"{top} in {facts.spread[top]:.0%} of its parts"
     return _evidence("spread", facts, features, "; ".join(filter(None, [_first_seen(facts, features), detail])))
+
+
+def dispersed(facts: LibraryFacts) -> Evidence | None:
+    """R3d: where a library is compiled for AVX, what its functions use as if drawn by chance came with it.
+
+    The spread of a feature depends on how many functions use it; this does not. What is dispatched to stands together.
+    """
+    if facts.functions < DISPERSION_FUNCTIONS or encoding(facts) is None:
+        return None
+    measured = {name: (facts.used.get(name, 0), facts.spread.get(name, 0.0)) for name in _WITH_AVX}
+    parts = min(BUCKETS, facts.functions)
+    features = {
+        name
+        for name, (count, share) in measured.items()
+        if count >= DISPERSED_USES and share >= DISPERSION * (1 - (1 - 1 / parts) ** count)
+    }
+    if not features:
+        return None
+    top = max(sorted(features), key=lambda name: facts.used[name])
+    detail = f"{top} in {facts.used[top]} functions, which stand in {facts.spread[top]:.0%} of its parts"
+    return _evidence("dispersed", facts, features, "; ".join(filter(None, [_first_seen(facts, features), detail])))
 
 
 def small_avx(facts: LibraryFacts) -> Evidence | None:
