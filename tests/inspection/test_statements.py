@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
+import pytest
+
 from cpufit_resolver.features import architecture
-from cpufit_wheelhouse.inspection.statements import is_statement, stated_features
+from cpufit_wheelhouse.inspection.statements import built_in, is_statement, stated_features
 
 NUMPY = """
 CONFIG = _cleanup({
@@ -40,3 +43,17 @@ def test_text_that_states_nothing_states_nothing() -> None:
 def test_only_known_names_are_read() -> None:
     assert is_statement("numpy/__config__.py")
     assert not is_statement("numpy/config.py")
+
+
+@pytest.mark.parametrize(
+    ("text", "features"),
+    [
+        (b"  CPU/HW features:\n    Baseline:                    SSE SSE2 SSE3\n      requested:    SSE3\n", {"sse3"}),
+        (b"CPU/HW features:\n    Baseline: SSE SSE2 SSE3 SSSE3 AVX FP16\n", {"sse3", "ssse3", "avx", "f16c"}),
+        (b"CPU/HW features:\n    Baseline: SSE3", set()),
+        (b"the baseline: SSE3\n", set()),
+    ],
+)
+def test_opencv_says_in_its_library_what_it_was_compiled_for(text: bytes, features: set[str]) -> None:
+    data = np.frombuffer(b"\x7fELF" + bytes(100) + text + bytes(10), np.uint8)
+    assert built_in(data, "x86_64") == features

@@ -18,6 +18,7 @@ from cpufit_wheelhouse.machine_code.image import Image, Scan
 
 from .loading import chosen_by_name, exported_code, places_at_load
 from .reading import read_code
+from .statements import built_in
 
 BUCKETS = 64
 """Into how many parts of equally many functions a library is cut, by address, to see how widely a feature spreads."""
@@ -82,6 +83,8 @@ class LibraryFacts:
     """Features that only functions use whose names say for which CPUs they are, beside such as are for every CPU."""
     at_load: Mapping[str, Sighting] = field(default_factory=dict)
     """What runs whenever the library is loaded, before any test of the CPU."""
+    stated: frozenset[str] = frozenset()
+    """What a text in the library says that it was compiled for."""
     exported: Mapping[str, int] = field(default_factory=dict)
     """In how many exported functions each feature and mark stands (``""``: all of them), as :mod:`.loading` counts."""
 
@@ -137,6 +140,7 @@ def gather(library: str, image: Image, *, threads: int = 1) -> LibraryFacts:
         loose=_by_bit(arch, read.loose),
         at_load={name: _sighting(image, place) for name, place in places_at_load(image, scan).items()} if x86 else {},
         exported=exported_code(image, scan) if x86 and read.dispatchers and "avx" in used else {},
+        stated=built_in(image.data, arch),
         chosen_by_name=frozenset() if read.dispatchers else chosen_by_name(image, scan, reliable),
     )
 

@@ -15,6 +15,7 @@ from .rules import (
     no_dispatcher,
     small_avx,
     spread,
+    stated,
     weak_copies,
 )
 from .uncovered import uncovered
@@ -23,7 +24,7 @@ from .verdict import Evidence
 
 def library_evidence(facts: LibraryFacts) -> tuple[Evidence, ...]:
     """Return what all rules say of one library, what is required first."""
-    rules = (declared_note, no_dispatcher, encoding, spread, dispersed, small_avx, at_load, exported)
+    rules = (declared_note, stated, no_dispatcher, encoding, spread, dispersed, small_avx, at_load, exported)
     strong = [found for rule in rules if (found := rule(facts)) is not None]
     required = closed(facts.arch, frozenset().union(*(one.features for one in strong)))
     if (found := leak(facts, required)) is not None:

@@ -90,6 +90,11 @@ def declared_note(facts: LibraryFacts) -> Evidence | None:
     return _evidence("declared-note", facts, features, f"its note says {level.name}") if features else None
 
 
+def stated(facts: LibraryFacts) -> Evidence | None:
+    """R0: a text in the library says what it was compiled for."""
+    return _evidence("statement", facts, facts.stated, "its build information says so") if facts.stated else None
+
+
 def no_dispatcher(facts: LibraryFacts) -> Evidence | None:
     """R1: in a library that has no way to ask what the CPU has, all code is meant to run everywhere it is installed.
 

@@ -1,16 +1,19 @@
 """Statements: what a wheel's own text says of the flags it was compiled with (R0).
 
-Two forms are known, both written by the build itself and read at import by the package: NumPy's ``__config__.py`` with
-its "SIMD Extensions" table (Meson builds; its ``baseline`` is what the import refuses to go without), and the list of
-``target-feature`` flags that Polars keeps in ``build_feature_flags.py``.
+Three forms are known. OpenCV keeps its build information as a text in the library, and refuses to start without what
+that names as the baseline. Two more are files, written by the build itself and read at import by the package: NumPy's
+``__config__.py`` with its "SIMD Extensions" table (Meson builds; its ``baseline`` is what the import refuses to go
+without), and the list of ``target-feature`` flags that Polars keeps in ``build_feature_flags.py``.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable
 
 from cpufit_resolver.features import architecture
+from cpufit_wheelhouse.machine_code.image import Bytes
 
 MAX_STATEMENT_BYTES = 64 << 10
 """A longer file is none of these."""
@@ -23,6 +26,21 @@ _NOT_EMITTED = frozenset({"aes", "pclmulqdq", "sha_ni", "adx", "rdrand", "rdseed
 """A compiler may use these where a flag allows it, and never does unless the source asks for them by name."""
 _BASELINE = re.compile(r"""["']SIMD Extensions["']\s*:\s*\{[^}]*?["']baseline["']\s*:\s*(\[[^\]]*\])""", re.DOTALL)
 _FLAGS = re.compile(r"""["']((?:\+[a-z0-9._-]+)(?:,\+[a-z0-9._-]+)*)["']""")
+
+
+_OPENCV = re.compile(rb"CPU/HW features:\n\s+Baseline:([ A-Z0-9_]{1,400})\n")
+_OPENCV_NAMES = {"fp16": "f16c", "avx_512f": "avx512f"}
+MAX_SEARCHED_BYTES = 256 << 20
+"""A larger library is not searched for texts."""
+
+
+def built_in(data: Bytes, arch: str) -> frozenset[str]:
+    """Return the features that OpenCV's build information inside a library names as its baseline."""
+    if len(data) > MAX_SEARCHED_BYTES:
+        return frozenset()
+    found = _OPENCV.search(memoryview(data))
+    names = found[1].decode().lower().split() if found else []
+    return _features((_OPENCV_NAMES.get(name, name) for name in names), arch)
 
 
 def is_statement(member: str) -> bool:
@@ -40,6 +58,10 @@ def stated_features(member: str, text: str, arch: str) -> frozenset[str]:
         names = _string_list(found.group(1)) if found else ()
     else:
         names = tuple(flag[1:] for line in _FLAGS.findall(text) for flag in line.split(","))
+    return _features(names, arch)
+
+
+def _features(names: Iterable[str], arch: str) -> frozenset[str]:
     table = architecture(arch)
     features: frozenset[str] = frozenset()
     for name in names:
