@@ -14,6 +14,7 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
+from cpufit_pip_plugin.telling.user_data import token_in
 from cpufit_resolver.errors import InvalidCpuToken
 from cpufit_resolver.profile import CpuProfile
 
@@ -21,7 +22,6 @@ FIRST_UV_WITH_VARIANTS = Version("0.13.6")
 """The first uv that can read variant labels (with ``--preview-features wheel-variants``) and otherwise skips them."""
 
 _UV = re.compile(r"uv/([0-9A-Za-z.+!-]+)(?= |$)")
-_TOKEN_IN_USER_DATA = re.compile(r"(?:^|[;,\s])cpufit=([A-Za-z0-9_.+]+)")
 
 
 class View(Enum):
@@ -48,16 +48,16 @@ def asker_of_user_agent(user_agent: str | None, *, max_length: int, max_token_le
     """Return what a User-Agent tells: pip's profile, a uv that knows variants, or nothing.
 
     pip puts the environment variable ``PIP_USER_AGENT_USER_DATA`` into the JSON part as ``user_data``; ours reads
-    ``cpufit=TOKEN``.
+    ``cpufit=TOKEN``, or the key ``cpufit`` of a JSON object.
 
     :param max_length: longest User-Agent looked at, in characters
     :param max_token_length: longest CPU token looked at, in characters
     """
     if user_agent is None or len(user_agent) > max_length:
         return NOBODY
-    told = _TOKEN_IN_USER_DATA.search(_user_data(user_agent))
+    told = token_in(_user_data(user_agent))
     if told is not None:
-        return asker_of_token(told.group(1), max_token_length=max_token_length)
+        return asker_of_token(told, max_token_length=max_token_length)
     match = _UV.match(user_agent)
     if match is not None:
         try:

@@ -17,7 +17,15 @@ def pip(user_data: object, version: str = "26.3") -> str:
     return f"pip/{version} {json.dumps(facts, separators=(',', ':'), sort_keys=True)}"
 
 
-@pytest.mark.parametrize("told", ["cpufit=x86_64_v2+avx", "team=a;cpufit=x86_64_v2+avx", "a b cpufit=x86_64_v2+avx, c"])
+@pytest.mark.parametrize(
+    "told",
+    [
+        "cpufit=x86_64_v2+avx",
+        "team=a;cpufit=x86_64_v2+avx",
+        "a b cpufit=x86_64_v2+avx, c",
+        '{"team": 1, "cpufit": "x86_64_v2+avx"}',
+    ],
+)
 def test_pip_tells_its_profile_in_the_user_data(told: str) -> None:
     asker = ask(pip(told))
     assert asker == Asker(view=View.PROFILE, profile=CpuProfile.parse("x86_64_v2+avx"))
@@ -33,6 +41,7 @@ def test_pip_tells_its_profile_in_the_user_data(told: str) -> None:
         pip({"cpufit": "x86_64_v2"}),
         pip("cpufit=nonsense_v9"),
         pip("cpufit="),
+        pip('{"cpufit": ["x86_64_v2"]}'),
         pip("cpufit=x86_64_v2+" + "a" * 1024),
         "pip/26.3 {" + '"user_data":"cpufit=x86_64_v2"',
         "pip/26.3 [" + "[" * 3000,

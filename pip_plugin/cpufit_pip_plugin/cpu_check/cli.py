@@ -236,13 +236,15 @@ def _address(given: str | None) -> IndexAddress:
 
 
 def _warnings(cpu: DetectedCpu, address: IndexAddress | None) -> list[Warned]:
+    from cpufit_pip_plugin.telling.user_data import VARIABLE, token_in  # noqa: PLC0415  # as above
+
     from .installers import extra_index_warnings, read_existing, uv_config_paths  # noqa: PLC0415  # as above
 
     own = None if address is None else f"{address.base}/simple"
     uv_files = read_existing(uv_config_paths(_surroundings()))
     found = extra_index_warnings(os.environ, _pip_files(), uv_files, own)
-    told = os.environ.get("PIP_USER_AGENT_USER_DATA", "").partition("cpufit=")[2]
-    claims = [("PIP_USER_AGENT_USER_DATA", told), ("the index URL", address.token if address is not None else None)]
+    told = token_in(os.environ.get(VARIABLE, ""))
+    claims = [(VARIABLE, told), ("the index URL", address.token if address is not None else None)]
     return found + [warning for where, token in claims for warning in _overclaims(cpu, where, token)]
 
 
