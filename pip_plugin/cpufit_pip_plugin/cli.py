@@ -1,6 +1,7 @@
-"""The command ``cpufit``: what a developer or an index's operator does with wheels as files.
+"""The command ``cpufit``: telling an index this CPU, and what a developer does with wheels as files.
 
-Exit codes: 0 done, 1 a wheel's need is undetermined, 2 wrong usage, or a file that is no wheel.
+Exit codes: 0 done; 1 a wheel's need is undetermined, or settings need attention; 2 wrong usage, or what cannot be
+done; 3 the index that was named is no cpufit server. ``cpufit run`` ends as its command does.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from collections.abc import Sequence
 from cpufit_resolver import CpufitError
 
 from .inspect_command import command as inspect_command
+from .telling import env_command, run_command
+from .telling.situation import NOT_CPUFIT, NotACpufitServer
 
-COMMANDS = (inspect_command,)
+COMMANDS = (inspect_command, env_command, run_command)
 """Each has ``configure_parser(subparsers)``, which sets ``execute(arguments) -> exit code``."""
 
 USAGE = 2
@@ -25,7 +28,7 @@ NOBODY_READS = 141
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser with every subcommand."""
-    parser = argparse.ArgumentParser(prog="cpufit", description="Which CPU features wheels need.")
+    parser = argparse.ArgumentParser(prog="cpufit", description="Tell an index this CPU; read what wheels need.")
     subparsers = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.configure_parser(subparsers)
@@ -43,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return NOBODY_READS
     except CpufitError as error:
         print(f"cpufit: {error} [{error.code}]", file=sys.stderr)
-        return USAGE
+        return NOT_CPUFIT if isinstance(error, NotACpufitServer) else USAGE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -100,18 +100,45 @@ def fetch_project(address: IndexAddress, project: str, environ: Mapping[str, str
     :param project: its normalised name
     :raises IndexCannotAnswer: see the classes of this module
     """
-    import httpx  # noqa: PLC0415  # 100 ms that only this mode pays
-
     url = f"{address.base}/api/v1/projects/{quote(project, safe='')}"
     shown = without_credentials(url)
+    status, body = ask(url, environ)
+    return read_project(_body(status, body, shown, project), shown)
+
+
+def ask(
+    url: str, environ: Mapping[str, str], *, seconds: float = TIMEOUT_SECONDS, follow_redirects: bool = False
+) -> tuple[int, dict[str, Any]]:
+    """Ask for a JSON object; return the HTTP status and the object, empty where the answer is none.
+
+    Certificates, proxies and credentials are taken from where pip takes them.
+
+    :raises IndexCannotAnswer: there is no answer
+    """
+    import json  # noqa: PLC0415  # not every mode reads JSON
+
+    import httpx  # noqa: PLC0415  # 100 ms that only this mode pays
+
     try:
-        with httpx.Client(verify=_certificates(environ), timeout=TIMEOUT_SECONDS, auth=_netrc()) as client:
+        with httpx.Client(
+            verify=_certificates(environ),
+            timeout=seconds,
+            auth=_netrc(),
+            proxy=environ.get("PIP_PROXY") or None,
+            follow_redirects=follow_redirects,
+        ) as client:
             answer = client.get(url, headers={"Accept": "application/json"})
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         raise IndexCannotAnswer(
-            f"no answer: {error}", where=shown, hint="is the server running, and is the address right?"
+            f"no answer: {error}",
+            where=without_credentials(url),
+            hint="is the server running, and is the address right?",
         ) from error
-    return read_project(_body(answer.status_code, answer.content, shown, project), shown)
+    try:
+        data = json.loads(answer.content)
+    except (ValueError, RecursionError):
+        data = None
+    return answer.status_code, data if isinstance(data, dict) else {}
 
 
 def _certificates(environ: Mapping[str, str]) -> Any:  # an ssl context or True, as httpx takes it
@@ -145,14 +172,7 @@ def _netrc() -> Any:  # httpx's own class, or None where there is no netrc
         return None
 
 
-def _body(status: int, content: bytes, shown: str, project: str) -> dict[str, Any]:
-    import json  # noqa: PLC0415  # not every mode reads JSON
-
-    try:
-        data = json.loads(content)
-    except ValueError:
-        data = None
-    body = data if isinstance(data, dict) else {}
+def _body(status: int, body: dict[str, Any], shown: str, project: str) -> dict[str, Any]:
     if status == 404 and body.get("code") == "no-such-project":
         raise NoSuchProject(
             f"the index hosts no project {project!r}",

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 DANGER = "at equal version an ordinary wheel from there beats the selector, and the crash is back"
@@ -74,6 +75,32 @@ def pip_config_paths(around: Surroundings) -> list[Path]:
     if named == os.devnull:
         return []  # pip's own way to read no settings at all
     return [*paths, Path(named)] if named else paths
+
+
+def pip_user_file(around: Surroundings) -> Path | None:
+    """Return the file of pip's settings that is the user's own, or the named one, which pip reads after it.
+
+    None where pip is told to read none.
+    """
+    paths = pip_config_paths(around)
+    if not paths:
+        return None
+    # the last is the virtual environment's, where nothing is named
+    return paths[-1] if around.environ.get("PIP_CONFIG_FILE") else paths[-2]
+
+
+def uv_user_file(around: Surroundings) -> Path | None:
+    """Return the file of uv's settings that is the user's own, or the named one; None where uv reads none."""
+    environ = around.environ
+    if environ.get("UV_CONFIG_FILE"):
+        return Path(environ["UV_CONFIG_FILE"])
+    if environ.get("UV_NO_CONFIG"):
+        return None
+    if around.platform == "win32":
+        folder = Path(environ.get("APPDATA") or around.home / "AppData" / "Roaming")
+    else:
+        folder = Path(environ.get("XDG_CONFIG_HOME") or around.home / ".config")
+    return folder / "uv" / "uv.toml"
 
 
 def uv_config_paths(around: Surroundings) -> list[Path]:
@@ -160,18 +187,38 @@ def _unnamed(word: str) -> str:
     return url if equals and "://" not in name else word
 
 
-def _uv_file_extras(place: str, text: str) -> Iterator[str]:
+def _uv_table(place: str, text: str) -> dict[str, Any]:
     if "index" not in text:
-        return  # most projects' files; reading TOML costs milliseconds
+        return {}  # most projects' files; reading TOML costs milliseconds
     try:
         import tomllib  # noqa: PLC0415  # as above
     except ModuleNotFoundError:  # Python 3.10 reads no TOML; the environment variables are still looked at
-        return
+        return {}
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
-        return
+        return {}
     table = data.get("tool", {}).get("uv", {}) if Path(place).name == "pyproject.toml" else data
+    return table if isinstance(table, dict) else {}
+
+
+def uv_default_index(files: Iterable[tuple[str, str]]) -> str | None:
+    """Return the index that uv's settings make the default, or None.
+
+    :param files: places and texts, in the order of :func:`uv_config_paths`: the project's file, which wins, is last
+    """
+    ordered = sorted(files, key=lambda file: Path(file[0]).parent.name == "uv")
+    for place, text in ordered:
+        table = _uv_table(place, text)
+        rows = [row for row in table.get("index", []) if isinstance(row, dict) and row.get("default")]
+        for url in (*(row.get("url") for row in rows), table.get("index-url"), table.get("pip", {}).get("index-url")):
+            if isinstance(url, str):
+                return url
+    return None
+
+
+def _uv_file_extras(place: str, text: str) -> Iterator[str]:
+    table = _uv_table(place, text)
     for holder in (table, table.get("pip", {})):
         yield from (url for url in holder.get("extra-index-url", []) if isinstance(url, str))
     for row in table.get("index", []):
