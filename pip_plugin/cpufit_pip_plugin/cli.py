@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from cpufit_resolver import CpufitError
 
 from .inspect_command import command as inspect_command
-from .telling import env_command, run_command
+from .telling import config_command, env_command, run_command
 from .telling.situation import NOT_CPUFIT, NotACpufitServer
 
-COMMANDS = (inspect_command, env_command, run_command)
+COMMANDS = (inspect_command, env_command, run_command, config_command)
 """Each has ``configure_parser(subparsers)``, which sets ``execute(arguments) -> exit code``."""
 
 USAGE = 2

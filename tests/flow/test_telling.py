@@ -149,6 +149,35 @@ class TestEnv:
         assert "UV_INDEX_URL=" not in found.output
 
 
+class TestConfig:
+    def test_pip_and_uv_read_what_is_set_until_it_is_undone(
+        self, index: Server, machine: Environment, tmp_path: Path
+    ) -> None:
+        pip, uv = tmp_path / "pip.conf", tmp_path / "uv.toml"
+        pip.write_bytes(b"# mine\r\n[global]\r\ntimeout = 9")
+        before = pip.read_bytes()
+        files = {"PIP_CONFIG_FILE": str(pip), "UV_CONFIG_FILE": str(uv)}
+        # uv takes no file that is named together with this
+        with_files = ("env", "-u", "UV_NO_CONFIG")
+
+        done = machine.run(*with_files, *CPUFIT, "config", "set", "--index-url", index.url, extra=files)
+        assert done.status == 0, done.output
+        assert_best_came(machine, machine.run(*with_files, *pip_install(machine), extra=files))
+        machine.run(uv_program(), "pip", "uninstall", "--python", machine.python, SPECIFIC.project)
+        assert_best_came(machine, machine.run(*with_files, *uv_install(machine), extra=files))
+        (tmp_path / "pyproject.toml").write_text(
+            '[project]\nname = "a"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["isademo"]\n'
+        )
+        lock: list[str | Path] = [uv_program(), "lock", "--directory", tmp_path, "--python", machine.python]
+        assert machine.run(*with_files, *lock, extra=files).status == 0
+        assert f'registry = "{index.url}/simple' in (tmp_path / "uv.lock").read_text()
+
+        undone = machine.run(*with_files, *CPUFIT, "config", "undo", extra=files)
+        assert undone.status == 0, undone.output
+        assert pip.read_bytes() == before
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["pip.conf", "pyproject.toml", "uv.lock"]
+
+
 class TestAnotherKindOfServer:
     @pytest.fixture
     def other(self, tmp_path: Path) -> Iterator[str]:
