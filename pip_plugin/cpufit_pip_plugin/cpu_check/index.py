@@ -123,7 +123,8 @@ def ask(
         with httpx.Client(
             verify=_certificates(environ),
             timeout=seconds,
-            auth=_netrc(),
+            # an own word comes before netrc, as it does for pip
+            auth=None if "@" in urlsplit(url).netloc else _netrc(environ),
             proxy=environ.get("PIP_PROXY") or None,
             follow_redirects=follow_redirects,
         ) as client:
@@ -161,13 +162,13 @@ def _certificates(environ: Mapping[str, str]) -> Any:  # an ssl context or True,
         ) from error
 
 
-def _netrc() -> Any:  # httpx's own class, or None where there is no netrc
+def _netrc(environ: Mapping[str, str]) -> Any:  # httpx's own class, or None where there is no netrc
     import netrc  # noqa: PLC0415  # as httpx
 
     import httpx  # noqa: PLC0415  # as in the caller
 
     try:
-        return httpx.NetRCAuth()
+        return httpx.NetRCAuth(environ.get("NETRC") or None)
     except (OSError, netrc.NetrcParseError):
         return None
 
