@@ -7,6 +7,7 @@ done; 3 the index that was named is no cpufit server. ``cpufit run`` ends as its
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -18,7 +19,8 @@ from .telling import config_command, env_command, run_command
 from .telling.situation import NOT_CPUFIT, NotACpufitServer
 
 COMMANDS = (inspect_command, env_command, run_command, config_command)
-"""Each has ``configure_parser(subparsers)``, which sets ``execute(arguments) -> exit code``."""
+"""Each has ``configure_parser(subparsers)``, which sets ``execute(arguments) -> exit code``, and ``json_errors`` where
+``--json`` promises one object: an error is one too then."""
 
 USAGE = 2
 INTERRUPTED = 130
@@ -45,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NOBODY_READS
     except CpufitError as error:
+        if getattr(arguments, "json_errors", False) and arguments.json:
+            print(json.dumps({"error": error.as_dict()}, indent=2))
         print(f"cpufit: {error} [{error.code}]", file=sys.stderr)
         return NOT_CPUFIT if isinstance(error, NotACpufitServer) else USAGE
     except KeyboardInterrupt:

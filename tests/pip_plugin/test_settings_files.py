@@ -306,6 +306,18 @@ class TestTheCommand:
         assert not (tmp_path / ".config" / "pip").exists()
         assert command("set", "--no-check", "--index-url", PLAIN, "--only", "pip") == 0
 
+    def test_where_the_second_file_cannot_be_written_the_first_is_restored(
+        self, command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        uv = tmp_path / ".config" / "uv" / "uv.toml"
+        uv.parent.mkdir(parents=True)
+        uv.touch()
+        uv.with_name("uv.toml.cpufit-backup").mkdir()
+        assert command("set", "--no-check", "--index-url", PLAIN, "--json") == 2
+        assert json.loads(capsys.readouterr().out)["error"]["code"] == "settings-not-accessible"
+        assert names(tmp_path / ".config") == ["uv"]
+        assert names(uv.parent) == ["uv.toml", "uv.toml.cpufit-backup"]
+
     def test_a_profile_of_another_cpu_and_a_changed_file_want_attention(
         self, command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -42,7 +42,7 @@ def configure_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentPar
     for action, execute in ((setting, set_), (showing, show), (undoing, undo)):
         action.add_argument("--only", choices=TOOLS, help="this tool's settings alone")
         action.add_argument("--json", action="store_true", help="print JSON")
-        action.set_defaults(execute=execute)
+        action.set_defaults(execute=execute, json_errors=True)
 
 
 def set_(arguments: argparse.Namespace) -> int:
@@ -98,6 +98,8 @@ def undo(arguments: argparse.Namespace) -> int:
             continue
         rows.append({"tool": tool, "file": str(file.path), "state": "restored" if restored else "unset"})
     words = {"restored": "as it was before", "unset": "nothing of cpufit is set"}
+    if failed is not None and arguments.json:
+        raise failed  # one object is promised, and the error is what counts
     _report(arguments, rows, [], [f"{row['file']}: {words[row['state']]}" for row in rows])
     if failed is not None:
         raise failed

@@ -24,7 +24,7 @@ def configure_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentPar
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--shell", choices=SHELLS, help="for which shell (default: the one of SHELL)")
     form.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(execute=execute)
+    parser.set_defaults(execute=execute, json_errors=True)
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from cpufit_pip_plugin.telling.addresses import plain_url, profile_url
 from cpufit_pip_plugin.telling.indexes import ChosenIndex
 from cpufit_pip_plugin.telling.situation import Situation
 
-from .errors import NotEditable, NothingToSet, SharedHome
+from .errors import NotEditable, NothingToSet, SettingsError, SharedHome
 from .file_systems import network_file_system
 from .pip_file import with_index
 from .restoring import SettingsFile, edited
@@ -77,7 +77,17 @@ def _refuse_shared(path: Path, *, shared: bool) -> None:
 
 
 def carry_out(writes: list[Write], token: str) -> None:
-    """Write every file. What keeps one from being written leaves those before it set: ``undo`` restores them."""
+    """Write every file; where one cannot be written, those before it that nothing was set in are restored.
+
+    :raises SettingsError: one could not be written
+    """
+    fresh: list[SettingsFile] = []
     for write in writes:
-        address = write.index.address
-        write.file.write(write.content, index=address.shown, cpu=token, secret=address.base != address.shown)
+        address, new = write.index.address, write.file.state() == "unset"
+        try:
+            write.file.write(write.content, index=address.shown, cpu=token, secret=address.base != address.shown)
+        except SettingsError:
+            for file in fresh:
+                file.undo()
+            raise
+        fresh += [write.file] if new else []
