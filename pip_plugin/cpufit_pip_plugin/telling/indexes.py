@@ -45,13 +45,12 @@ def index_of_uv(given: str | None, environ: Mapping[str, str], uv_files: Files, 
     :raises InvalidIndexUrl: what was named to cpufit is no index URL
     """
     explicit = _explicit(given, environ)
-    variables = ("UV_DEFAULT_INDEX", "UV_INDEX_URL")
-    own = [(name, environ.get(name, "")) for name in variables] + [("uv's settings", uv_default_index(uv_files) or "")]
-    named = _first(own[:1])
     if explicit is not None:
         return explicit
+    variables = ("UV_DEFAULT_INDEX", "UV_INDEX_URL")
+    own = [(name, environ.get(name, "")) for name in variables] + [("uv's settings", uv_default_index(uv_files) or "")]
     if any(url for _, url in own):
-        return named or _first(own)
+        return _first(own)
     return index_of_pip(None, environ, pip_files)
 
 

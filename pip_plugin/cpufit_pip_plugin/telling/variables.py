@@ -50,7 +50,7 @@ def variables_for(token: str, environ: Mapping[str, str], pip: ChosenIndex | Non
 def installs_here(command: Sequence[str]) -> bool:
     """Tell whether a command installs into this machine with uv and writes no lock.
 
-    What is not known to is not: the plain URL is right everywhere, only slower where the selector has to choose.
+    In doubt it does not: the plain URL is right everywhere, only slower where the selector has to choose.
     """
     program = _program(command[0])
     words = list(command[1:])

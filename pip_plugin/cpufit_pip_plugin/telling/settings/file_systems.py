@@ -77,9 +77,9 @@ def kind_by_mountinfo(folder: PurePath, mountinfo: str) -> str | None:
 
 
 def kind_by_mount(folder: PurePath, told: str) -> str | None:
-    """Return the same from what the command ``mount`` prints on macOS and the BSDs: ``it on /there (nfs, …)``."""
-    lines = (re.fullmatch(r".* on (.+?) \(([^,)]+).*\)", line) for line in told.splitlines())
-    return _innermost(folder, [(found[1], found[2]) for found in lines if found is not None])
+    """Return the same from what ``mount`` prints: ``it on /there (nfs, …)``, on Linux ``it on /there type nfs (…)``."""
+    lines = (re.fullmatch(r".* on (.+?)(?: type (\S+))? \(([^,)]+).*\)", line) for line in told.splitlines())
+    return _innermost(folder, [(found[1], found[2] or found[3]) for found in lines if found is not None])
 
 
 def _unescaped(text: str) -> str:
