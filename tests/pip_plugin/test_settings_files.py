@@ -73,7 +73,6 @@ class TestUvsFile:
         ],
     )  # fmt: skip
     def test_two_lines_are_set_and_the_others_stay(self, before: str, after: str) -> None:
-        pytest.importorskip("tomllib")
         assert with_indexes(before, PLAIN, URL) == after
 
     @pytest.mark.parametrize(
