@@ -38,7 +38,7 @@ def built_in(data: Bytes, arch: str) -> frozenset[str]:
     """Return the features that OpenCV's build information inside a library names as its baseline."""
     if len(data) > MAX_SEARCHED_BYTES:
         return frozenset()
-    found = _OPENCV.search(memoryview(data))
+    found = _OPENCV.search(data.data)
     names = found[1].decode().lower().split() if found else []
     return _features((_OPENCV_NAMES.get(name, name) for name in names), arch)
 
