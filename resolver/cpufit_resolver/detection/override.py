@@ -1,4 +1,4 @@
-"""Which CPU is meant: the one that somebody names, else the one that is here."""
+"""Which CPU is meant: the one that somebody names, by token or microarchitecture, else the one that is here."""
 
 # ruff: noqa: TID252  # inside the selector this package has another name, so its parent must be relative
 from __future__ import annotations
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Callable, Mapping
 
 from ..errors import CpufitError
+from ..microarchitectures import close_microarchitecture, named_profile
 from ..profile import CpuProfile
 from .decide import DetectedCpu
 
@@ -62,9 +63,15 @@ def overriding_profile(
 
 def _named(token: str, where: str, source: str) -> DetectedCpu:
     try:
+        found = named_profile(token)
+        if found is not None:
+            return DetectedCpu(profile=found[1], source=source, brand=found[0])
         return DetectedCpu(profile=CpuProfile.parse(token), source=source)
     except CpufitError as error:
         error.where = where
+        meant = close_microarchitecture(token)
+        if meant is not None:
+            error.hint = f"did you mean {meant!r}?"
         raise
 
 
