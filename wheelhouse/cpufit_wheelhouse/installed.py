@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 from .errors import InvalidWheelName, RecordMismatch
 from .filename import WheelFilename, parse_wheel_filename
 from .inspection.statements import MAX_STATEMENT_BYTES, is_statement
-from .native import PREFIX_LENGTH, native_kind
+from .native import PREFIX_LENGTH, NativeKind, native_kind
 from .record import parse_record
 
 LIBRARY_NAME = re.compile(r"\.(?:so(?:\.[0-9.]+)?|pyd|dll|dylib)$", re.IGNORECASE)
@@ -52,6 +52,8 @@ class Installed:
     """Every file that is there, by its name in the wheel."""
     natives: tuple[str, ...]
     """Of these, what holds machine code."""
+    kinds: frozenset[NativeKind]
+    """Of which systems that is: pip carries programs for Windows everywhere."""
     requires: frozenset[str]
     """The projects that it asks for, extras included, normalised."""
     recorded: bool = True
@@ -69,18 +71,18 @@ def unowned_natives(place: Place, owned: Iterable[Installed]) -> tuple[Path, ...
     """Return the native libraries of a folder that no distribution's RECORD lists."""
     known = {os.path.realpath(one.files[name]) for one in owned for name in one.natives}
     named = (path for path in sorted(place.site.rglob("*")) if LIBRARY_NAME.search(path.name))
-    return tuple(path for path in named if os.path.realpath(path) not in known and is_native(path))
+    return tuple(path for path in named if os.path.realpath(path) not in known and kind_of(path) is not None)
 
 
-def is_native(path: Path) -> bool:
-    """Tell whether a file holds machine code, by its first bytes; what cannot be opened does not."""
+def kind_of(path: Path) -> NativeKind | None:
+    """Return what kind of machine code a file holds, by its first bytes; what cannot be opened holds none."""
     try:
         if not path.is_file():  # a pipe would be waited for
-            return False
+            return None
         with path.open("rb") as file:
-            return native_kind(file.read(PREFIX_LENGTH)) is not None
+            return native_kind(file.read(PREFIX_LENGTH))
     except OSError:
-        return False
+        return None
 
 
 def statement_texts(files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
@@ -101,12 +103,14 @@ def _read(folder: Path, place: Place) -> Installed | None:
         return None
     record = distribution.read_text("RECORD")
     files = _files(record, folder, place, _launchers(distribution)) if record else {}
+    kinds = {name: kind for name, path in files.items() if (kind := kind_of(path)) is not None}
     return Installed(
         name=canonicalize_name(name),
         version=version,
         wheel=_wheel_name(name, version, distribution.read_text("WHEEL") or ""),
         files=files,
-        natives=tuple(sorted(name for name, path in files.items() if is_native(path))),
+        natives=tuple(sorted(kinds)),
+        kinds=frozenset(kinds.values()),
         requires=_required(distribution.requires or ()),
         recorded=bool(record),
     )

@@ -38,12 +38,22 @@ SOURCES = {
     "environment": "named by CPUFIT_CPU",
     "file": "named by a file",
 }
+_LONG_TOKEN = 60
 _GREEN, _RED, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[0m"
 
 
 def paint(text: str, code: str, *, colour: bool) -> str:
     """Return a text in a colour, or as it is."""
     return f"{code}{text}{_PLAIN}" if colour else text
+
+
+def shown_cpu(cpu: DetectedCpu) -> str:
+    """Return a CPU in half a line: the token, or of a long one its level, and the name where there is one."""
+    token = cpu.profile.token
+    if len(token) > _LONG_TOKEN:
+        level, *more = token.split("+")
+        token = f"{level} and {len(more)} more features"
+    return f"{token} ({cpu.brand})" if cpu.brand else token
 
 
 def cpu_lines(cpu: DetectedCpu, *, colour: bool = False) -> list[str]:

@@ -28,6 +28,21 @@ def narrating(path: Path, *, plain: bool) -> Iterator[Progress | None]:
         yield None
 
 
+@contextlib.contextmanager
+def narrating_bytes(title: str, total: int, *, quiet: bool) -> Iterator[Progress | None]:
+    """Give what a long reading of several things tells its progress to: a bar on a terminal, else lines.
+
+    :param total: bytes to be read in all; where they are few, nothing is told
+    """
+    if quiet or total < _LONG:
+        yield None
+    elif sys.stderr.isatty():
+        with _bar(title) as progress:
+            yield progress
+    else:
+        yield _line
+
+
 def _line(member: str, done: int, total: int) -> None:
     print(f"  {done / 1e6:.1f} of {total / 1e6:.1f} MB read: {member}", file=sys.stderr, flush=True)
 

@@ -52,16 +52,21 @@ def overriding_profile(
     :raises UnknownCpuFeature: it names a level or a feature that nobody knows
     """
     if argument is not None:
-        return _named(argument, "--cpu", "argument")
+        return named_cpu(argument, "--cpu", "argument")
     if environ.get(VARIABLE, "").strip():
-        return _named(environ[VARIABLE], VARIABLE, "environment")
+        return named_cpu(environ[VARIABLE], VARIABLE, "environment")
     path, text = read_file()
     lines = (line.strip() for line in (text or "").splitlines())
     token = next((line for line in lines if line and not line.startswith("#")), None)
-    return None if token is None else _named(token, path, "file")
+    return None if token is None else named_cpu(token, path, "file")
 
 
-def _named(token: str, where: str, source: str) -> DetectedCpu:
+def named_cpu(token: str, where: str, source: str) -> DetectedCpu:
+    """Return the CPU that a token or a microarchitecture's name stands for.
+
+    :param where: where it stands, for the error
+    :raises InvalidCpuToken: it cannot be read
+    """
     try:
         found = named_profile(token)
         if found is not None:
