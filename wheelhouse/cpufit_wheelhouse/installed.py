@@ -134,17 +134,23 @@ def _files(record: str, folder: Path, place: Place, launchers: frozenset[str]) -
     data = f"{folder.name.removesuffix('.dist-info')}.data"
     files = {}
     for row in rows:
-        path = Path(os.path.normpath(place.site / row.name))
-        if path.parent == place.scripts and path.name.removesuffix(".exe") in launchers:
+        # strings, for most of ten thousand files are none that matter; and what Python compiled is the installer's
+        if row.name.endswith(".pyc"):
             continue
-        if path.is_file():
-            files[_name_in_wheel(path, place, data)] = path
+        text = os.path.normpath(os.path.join(place.site, row.name))  # noqa: PTH118  # as above
+        head, leaf = os.path.split(text)
+        if leaf.removesuffix(".exe") in launchers and Path(head) == place.scripts:
+            continue
+        if os.path.isfile(text):  # noqa: PTH113  # as above
+            inside = not (row.name.startswith("..") or os.path.isabs(row.name))  # noqa: PTH117  # as above
+            path = Path(text)
+            files[row.name if inside else _name_in_wheel(path, place, data)] = path
     return files
 
 
 def _name_in_wheel(path: Path, place: Place, data: str) -> str:
-    """Return what a file was called in the wheel, by the folders that installers put a wheel's parts into."""
-    for root, part in ((place.site, ""), (place.scripts, f"{data}/scripts/"), (place.prefix, f"{data}/data/")):
+    """Return what a file outside the folder was called, by where installers put a wheel's other parts."""
+    for root, part in ((place.scripts, f"{data}/scripts/"), (place.prefix, f"{data}/data/")):
         if path.is_relative_to(root):
             return part + path.relative_to(root).as_posix()
     return path.as_posix()

@@ -1,9 +1,13 @@
-"""``cpu-check``: what this CPU can run, and which releases of a project fit it.
+"""``cpu-check``: what this CPU can run; of a project, of requirements, of wheels, of what is installed.
 
 ::
 
-    cli ─► profile_for (resolver)          the CPU
-        ─► installers                      extra indexes that would undo the choice
-        ─► index ─► judge ─► select        a project's releases, one by one
-        ─► report                          text or JSON (schemas/cpu-check.schema.json)
+    cli ─► arguments                       which question
+        ─► profile_for (resolver)          the CPU: by token, by name, or this one
+        ─► surroundings, installers        the index that is meant; what would undo the choice of a wheel
+        ─► one file for each question:
+               project, requirements ─► index ─► judge ─► select
+               wheels, environment/  ─► decoder ─► inspection (wheelhouse)
+               diff
+        ─► report, table, output           text, JSON (schemas/cpu-check.schema.json) or the exit code alone
 """

@@ -39,3 +39,8 @@ class Output:
         print("\n".join(lines))
         for warning in warnings:
             print(f"cpu-check: warning: {warning.message}", file=sys.stderr)
+
+    def aside(self, text: str) -> None:
+        """Tell a person who waits, on standard error."""
+        if not self.quiet:
+            print(text, file=sys.stderr, flush=True)

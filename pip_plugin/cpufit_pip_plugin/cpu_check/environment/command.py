@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     cpu = profile_for(arguments.cpu, os.environ, lambda: _cpu_of(environment, brand=not output.quiet))
     everything = tuple(one for place in environment.places for one in installed_in(place))
     packages = [one for one in everything if _KIND in one.kinds]
-    method: Method = _method(arguments.trial, environment, cpu) if packages else "machine-code"
+    method: Method = _method(arguments.trial, environment, cpu, output) if packages else "machine-code"
     if method == "trial":
         judged = _tried(environment, everything, packages, cpu, output)
     else:
@@ -71,7 +71,7 @@ def _cpu_of(environment: Environment, *, brand: bool) -> DetectedCpu:
     return environment.cpu if environment.cpu is not None and environment.cpu.profile != here.profile else here
 
 
-def _method(asked: bool | None, environment: Environment, cpu: DetectedCpu) -> Method:
+def _method(asked: bool | None, environment: Environment, cpu: DetectedCpu, output: Output) -> Method:
     """Return how it can be told: by reading, unless somebody wants it tried or this CPU cannot run what reads.
 
     :raises CannotTry: trying is the only way, and there is no Python, or it has another CPU than the one that is meant
@@ -83,7 +83,7 @@ def _method(asked: bool | None, environment: Environment, cpu: DetectedCpu) -> M
         except DecoderCannotRun as error:
             if asked is False or not _can_try(environment, cpu):
                 raise
-            print(f"cpu-check: {error.message}: each package is tried instead", file=sys.stderr)
+            output.aside(f"cpu-check: {error.message}: each package is tried instead")
         else:
             return "machine-code"
     if environment.python is None:
@@ -114,11 +114,7 @@ def _tried(
 ) -> tuple[JudgedPackage, ...]:
     from .trial import try_packages  # noqa: PLC0415  # rare
 
-    def tell(text: str) -> None:
-        if not output.quiet:
-            print(f"  trying {text}", file=sys.stderr, flush=True)
-
-    return try_packages(environment, everything, packages, cpu.profile, tell)
+    return try_packages(environment, everything, packages, cpu.profile, lambda text: output.aside(f"  trying {text}"))
 
 
 def _mended(

@@ -22,6 +22,9 @@ TIME_LIMIT = 60
 """Seconds for a Python to start and tell its folders; an emulated one takes two."""
 
 
+_PROGRAMS = ("bin/python", "bin/python3", "Scripts/python.exe", "python.exe")
+
+
 class NoEnvironment(CpufitError):
     """What was given is no Python, and no folder with packages in it."""
 
