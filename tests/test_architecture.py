@@ -39,8 +39,8 @@ def test_imports_run_in_one_direction() -> None:
 @pytest.mark.parametrize(
     ("folder", "allowed"),
     [
-        # py-cpuinfo only where a person will read the brand's name; packaging travels along in the selector
-        ("resolver/cpufit_resolver", {"packaging", "cpuinfo"}),
+        # packaging travels along in the selector
+        ("resolver/cpufit_resolver", {"packaging"}),
         ("pip_plugin/cpufit_pip_plugin/selector/backend", {"packaging"}),
     ],
     ids=["the resolver", "the selector's backend"],

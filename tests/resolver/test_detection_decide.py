@@ -202,3 +202,71 @@ def test_windows_on_arm_is_told_by_its_answers() -> None:
 
 def test_architecture_without_levels_is_its_floor() -> None:
     assert decide(HostEvidence(system="Linux", machine="s390x")).profile.token == "s390x"
+
+
+ALDER_LAKE = HASWELL | {"avx_vnni", "gfni"}
+
+
+def test_what_not_every_core_has_does_not_count_and_is_told() -> None:
+    big, small = ALDER_LAKE | {"avx512f", "avx512bw"}, ALDER_LAKE
+    found = decide(
+        linux(
+            glibc=leaves(big, extra=tables.OSXSAVE),
+            cpuinfo=cpuinfo(big),
+            cores=(" ".join(big).replace("sse3", "pni"), " ".join(small).replace("sse3", "pni")),
+        )
+    )
+    assert found.profile.features == small
+    assert [(row.by, row.features) for row in found.hidden] == [("other-cores", frozenset({"avx512f", "avx512bw"}))]
+
+
+def test_without_glibc_cores_are_compared_too() -> None:
+    big = ALDER_LAKE | {"avx512f"}
+    cores = (" ".join(big), " ".join(ALDER_LAKE))
+    for evidence in (
+        linux(cpuid=leaves(big, extra=tables.OSXSAVE), xcr0=0xE7, cpuinfo=cpuinfo(big), cores=cores),
+        linux(cpuinfo=cpuinfo(big), cores=cores),
+    ):
+        assert decide(evidence).profile.features == ALDER_LAKE
+
+
+def test_cores_of_an_emulators_host_are_nobodys_business() -> None:
+    nehalem = CpuProfile.parse("x86_64_v2").features
+    found = decide(
+        linux(
+            glibc=leaves(nehalem, extra=tables.HYPERVISOR),
+            cpuinfo=cpuinfo(HASWELL),
+            cores=("fpu sse4_2 avx2", "fpu avx2"),
+        )
+    )
+    assert found.profile.token == "x86_64_v2"
+    assert [row.by for row in found.hidden] == ["emulator"]
+
+
+def test_arm_process_on_another_host_is_emulated_and_bears_no_name_of_that() -> None:
+    found = decide(HostEvidence(system="Linux", machine="aarch64", hwcap=3, cpuinfo=cpuinfo(HASWELL)))
+    assert ([row.by for row in found.hidden], found.brand) == (["emulator"], None)
+    better = HostEvidence(system="Linux", machine="aarch64", hwcap=3, cpuinfo="Features : fp asimd atomics\n")
+    assert [(row.by, row.features) for row in decide(better).hidden] == [("emulator", frozenset({"atomics"}))]
+    same = HostEvidence(system="Linux", machine="aarch64", hwcap=3, cpuinfo="Features : fp asimd evtstrm\n")
+    assert decide(same).hidden == ()
+
+
+def test_errata_that_glibc_knows_are_no_mask_of_the_system() -> None:
+    skylake = HASWELL | {"rtm", "hle"}
+    found = decide(linux(glibc=leaves(skylake, active=HASWELL, extra=tables.OSXSAVE), cpuinfo=cpuinfo(HASWELL)))
+    assert (found.profile.features, found.hidden) == (HASWELL, ())
+
+
+def test_a_windows_older_than_its_numbers_takes_nothing_away() -> None:
+    old = dict.fromkeys(tables.WINDOWS_X86, False) | {3: True, 6: True, 10: True, 13: True, 14: True, 17: True}
+    evidence = HostEvidence(system="Windows", machine="AMD64", cpuid=leaves(HASWELL, extra=tables.OSXSAVE), xcr0=7)
+    assert decide(replace(evidence, windows=old)).profile.level == "x86_64_v3"
+
+
+def test_windows_says_whether_programs_may_have_fsgsbase() -> None:
+    shown = HASWELL | {"fsgsbase"}
+    evidence = HostEvidence(system="Windows", machine="AMD64", cpuid=leaves(shown, extra=tables.OSXSAVE), xcr0=7)
+    for answer in (True, False):
+        answers = dict.fromkeys(tables.WINDOWS_X86, True) | {22: answer}
+        assert ("fsgsbase" in decide(replace(evidence, windows=answers)).profile.features) is answer

@@ -166,3 +166,74 @@ def test_armv7_and_i686_have_their_vocabulary_from_the_same_words() -> None:
     flags = "flags : fpu cmov cx8 sse2 syscall\n"
     assert parse.cpuinfo_features(flags, architectures()["i686"]) == frozenset({"fpu", "cmov", "cx8", "sse2"})
     assert parse.cpuinfo_features("Features : neon vfpv4\n", architectures()["armv7l"]) == frozenset()
+
+
+CORES = (
+    "processor\t: 0\nmodel name\t: P\nflags\t\t: fpu avx2 avx512f\n\n"
+    "processor\t: 1\nmodel name\t: P\nflags\t\t: fpu avx2 avx512f\n\n"
+    "processor\t: 2\nmodel name\t: E\nflags\t\t: fpu avx2\n\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("usable", "name", "lines"),
+    [
+        (None, "P", ("fpu avx2 avx512f", "fpu avx2")),
+        ({"0", "1"}, "P", ("fpu avx2 avx512f",)),
+        ({"2"}, "E", ("fpu avx2",)),
+        # a sandbox may number them otherwise
+        ({"77"}, "P", ("fpu avx2 avx512f", "fpu avx2")),
+    ],
+)
+def test_cores_that_a_process_may_run_on_are_told_apart(
+    usable: set[str] | None, name: str, lines: tuple[str, ...]
+) -> None:
+    block, cores = parse.usable_blocks(CORES, None if usable is None else frozenset(usable))
+    assert (parse.cpuinfo_field(block, "model name"), cores) == (name, lines)
+
+
+def test_cpuinfo_without_numbered_cores_is_one_block() -> None:
+    assert parse.usable_blocks("Features : neon\n\nHardware : X\n", frozenset({"0"})) == ("Features : neon", ())
+    assert parse.usable_blocks("", None) == ("", ())
+
+
+def test_what_some_cores_lack_is_told_by_their_lines() -> None:
+    assert parse.not_on_every_core(("fpu avx2 avx512f", "fpu avx2", "avx2 fpu"), X86) == {"avx512f"}
+    assert parse.not_on_every_core(("fpu avx2",), X86) == frozenset()
+    assert parse.not_on_every_core((), X86) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("avx2", "masked", "found"),
+    [(True, set(), {"avx2", "avx_ifma"}), (False, set(), set()), (True, {"avx_ifma"}, {"avx2"})],
+    ids=["state is saved", "state is not saved", "taken away by hand"],
+)
+def test_what_an_older_glibc_does_not_know_rests_on_what_it_does(
+    *, avx2: bool, masked: set[str], found: set[str]
+) -> None:
+    active = (0, 1 << 5 if avx2 else 0, 0, 0)
+    leaves = [leaf(7, ebx=1 << 5, active=active), leaf(7, subleaf=1, eax=1 << 23, active=(0, 0, 0, 0))]
+    shown = parse.glibc_features(leaves, 0, frozenset(masked)) | (frozenset({"xsave", "avx"}) if avx2 else frozenset())
+    assert parse.without_dangling(shown) - {"xsave", "avx"} == found
+
+
+def test_a_windows_that_does_not_know_a_number_denies_nothing() -> None:
+    assert parse.windows_denials({36: True, 39: True, 40: False, 41: False}) == {"avx2", "avx512f"}
+    assert parse.windows_denials({13: True, 36: False, 39: False, 40: False, 41: False}) == frozenset()
+    assert parse.windows_denials({}) == frozenset()
+
+
+def test_macos_spells_a_few_names_in_its_own_way() -> None:
+    values = {
+        "machdep.cpu.features": "OSXSAVE XSAVE AVX1.0",
+        "machdep.cpu.leaf7_features": "AVX2 CLFSOPT SHA PKU AVX512F AVX512VNNI AVX512VPOPCNTDQ AVX512BW MOVDIRI64B",
+        "hw.optional.avx1_0": "1",
+        "hw.optional.avx2_0": "1",
+        "hw.optional.avx512f": "1",
+        "hw.optional.avx512bw": "0",
+    }
+    assert parse.sysctl_features(values, X86) == {
+        "xsave", "avx", "avx2", "clflushopt", "sha_ni", "avx512f", "avx512_vnni", "avx512_vpopcntdq", "movdir64b",
+    }  # fmt: skip  # one set
+    on = {**values, "machdep.cpu.leaf7_features": "PKU OSPKE"}
+    assert "pku" in parse.sysctl_features(on, X86)

@@ -5,9 +5,10 @@
     detect()                        this machine, in a few milliseconds
     profile_for(token, os.environ)  the CPU that an argument, CPUFIT_CPU or a file names, else detect()
 
-Linux x86-64 asks glibc first, whose answer holds under emulators, hypervisors and the system's XSAVE mask; then CPUID
+Linux on x86 asks glibc first, whose answer holds under emulators, hypervisors and the system's XSAVE mask; then CPUID
 together with ``/proc/cpuinfo``; then ``/proc/cpuinfo`` alone. Linux arm64 asks the auxiliary vector, macOS sysctl,
-Windows ``IsProcessorFeaturePresent`` together with CPUID. Where nothing answers, the CPU is the baseline.
+Windows ``IsProcessorFeaturePresent`` together with CPUID. Where nothing answers, the CPU is the baseline. What not
+every core has that a process may run on does not count.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def detect(*, brand: bool = False) -> DetectedCpu:
     """Return what this process may execute.
 
     :param brand: a person will read the CPU's name. Then, where ``/proc/cpuinfo`` tells of another CPU than this
-        process has, CPUID is asked for the name as well (py-cpuinfo, about 20 ms).
+        process has, CPUID is asked for the name as well.
     :raises DetectionFailed: the architecture is in no table
     """
     evidence = probe()

@@ -39,7 +39,9 @@ class HostEvidence:
     xcr0: int = 0
     """Extended control register 0: the register states that the operating system saves. 0 where it does not say."""
     cpuinfo: str = ""
-    """The first block of ``/proc/cpuinfo``."""
+    """The block of ``/proc/cpuinfo`` for the first core that this process may run on."""
+    cores: tuple[str, ...] = ()
+    """The lines of features there, of every core that this process may run on, each different line once."""
     hwcap: int = 0
     hwcap2: int = 0
     sysctl: Mapping[str, str] | None = None

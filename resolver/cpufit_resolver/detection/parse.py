@@ -51,16 +51,21 @@ def present_features(leaves: Iterable[CpuidLeaf]) -> frozenset[str]:
     return _bits((leaf.leaf, leaf.subleaf, leaf.cpuid) for leaf in leaves)
 
 
-def glibc_features(leaves: Iterable[CpuidLeaf], hwcap2: int = 0) -> frozenset[str]:
+def glibc_features(
+    leaves: Iterable[CpuidLeaf], hwcap2: int = 0, masked: frozenset[str] = frozenset()
+) -> frozenset[str]:
     """Return what glibc says this process may use (glibc manual, "X86", ``x86_cpu_active``).
 
-    Features that glibc never calls active and that need nothing of the system are taken from CPUID; XSAVE counts
-    where the system uses it (OSXSAVE); the system says itself whether user code may have ``fsgsbase``.
+    Features that not every glibc calls active are taken from CPUID. Those of them that need register state rest on a
+    feature that glibc calls active only where XCR0 has that state: :func:`without_dangling` keeps them with it alone.
+    XSAVE counts where the system uses it (OSXSAVE); the system says itself whether user code may have ``fsgsbase``.
+
+    :param masked: what ``GLIBC_TUNABLES`` takes away: not taken from CPUID
     """
     known = tuple(leaves)
     active = _bits((leaf.leaf, leaf.subleaf, leaf.active) for leaf in known if leaf.active is not None)
     present = present_features(known)
-    features = active | (present & tables.NEVER_ACTIVE_IN_GLIBC) | _os_xsave(known)
+    features = active | (present & tables.NOT_ACTIVE_IN_EVERY_GLIBC) - masked | _os_xsave(known)
     if hwcap2 & tables.HWCAP2_FSGSBASE:
         features |= present & {"fsgsbase"}
     return features
@@ -131,6 +136,34 @@ def cpuinfo_field(text: str, *names: str) -> str | None:
     return match.group(1).strip() if match else None
 
 
+def usable_blocks(text: str, usable: frozenset[str] | None) -> tuple[str, tuple[str, ...]]:
+    """Cut ``/proc/cpuinfo``: the block of the first core that counts, and the different lines of features of all such.
+
+    :param usable: numbers of the cores that this process may run on; None where all count
+    """
+    first = ""
+    lines: dict[str, None] = {}
+    for block in text.split("\n\n"):
+        core = cpuinfo_field(block, "processor")
+        if core is None or (usable is not None and core not in usable):
+            continue
+        first = first or block
+        lines[cpuinfo_field(block, "flags", "Features") or ""] = None
+    if not first and usable is not None:
+        return usable_blocks(text, None)  # its numbers are not those of this system
+    return first or text.partition("\n\n")[0], tuple(line for line in lines if line)
+
+
+def not_on_every_core(cores: Iterable[str], table: Architecture) -> frozenset[str]:
+    """Return the features that some of these cores show and others do not.
+
+    A process may be moved from one core to another at any instruction, and CPUID speaks of the core that runs it.
+    Only x86 needs this: Linux on arm64 shows no program what not every core has (``elf_hwcaps.rst``).
+    """
+    shown = [named_features(line.split(), table) for line in cores]
+    return frozenset().union(*shown) - frozenset.intersection(*shown) if shown else frozenset()
+
+
 def cpuinfo_features(text: str, table: Architecture) -> frozenset[str] | None:
     """Return the features of the ``flags`` line (x86) or ``Features`` line (arm); None where there is no such line."""
     line = cpuinfo_field(text, "Features" if table.name.startswith(("aarch64", "arm")) else "flags")
@@ -167,6 +200,17 @@ def windows_features(answers: Mapping[int, bool], table: Architecture) -> frozen
     if table.name == "aarch64":
         return frozenset(name for code, names in tables.WINDOWS_ARM.items() if answers.get(code) for name in names)
     return frozenset(name for code, name in tables.WINDOWS_X86.items() if answers.get(code))
+
+
+def windows_denials(answers: Mapping[int, bool]) -> frozenset[str]:
+    """Return the x86 features whose register state Windows keeps from programs.
+
+    A Windows older than a number says no to it. 36 to 41 came together (Windows 10, version 2004), and SSSE3, which
+    is the first of them, needs nothing of the system: where that is denied, none of them is known.
+    """
+    if not answers.get(36):
+        return frozenset()
+    return frozenset(tables.WINDOWS_X86[code] for code in (39, 40, 41) if answers.get(code) is False)
 
 
 def masked_by_tunables(glibc_tunables: str, table: Architecture) -> frozenset[str]:

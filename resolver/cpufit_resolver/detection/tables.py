@@ -55,8 +55,16 @@ OSXSAVE = 1 << 27
 HYPERVISOR = 1 << 31
 """CPUID.1:ECX: reserved on silicon, set by every hypervisor (and by qemu-user)."""
 
-NEVER_ACTIVE_IN_GLIBC = frozenset({"fpu", "syscall", "clzero", "mwaitx"})
-"""Features that need nothing of the operating system and that glibc never marks as active: CPUID is the truth."""
+NOT_ACTIVE_IN_EVERY_GLIBC = frozenset(
+    {"fpu", "syscall", "clzero", "mwaitx", "fma4", "avx_ifma", "avx_ne_convert", "avx_vnni_int8"}
+)
+"""Features that glibc calls active never, on AMD's CPUs alone (``fma4``) or only since 2.37 (``avx_*``).
+
+glibc ``sysdeps/x86/cpu-features.c``, ``update_active`` and ``init_cpu_features``.
+"""
+
+LEFT_OUT_BY_GLIBC = frozenset({"hle", "rtm"})
+"""Features that glibc does not call active on models whose errata turn them off, though CPUID may show them."""
 
 HWCAP2_FSGSBASE = 1 << 1
 """Linux x86 AT_HWCAP2: user code may use RDFSBASE and its like (Documentation/arch/x86/x86_64/fsgs.rst)."""
@@ -91,13 +99,23 @@ MACOS_X86_STATE = {
     "fma": "hw.optional.fma",
     "f16c": "hw.optional.f16c",
     "avx512f": "hw.optional.avx512f",
+    "avx512cd": "hw.optional.avx512cd",
+    "avx512dq": "hw.optional.avx512dq",
+    "avx512bw": "hw.optional.avx512bw",
+    "avx512vl": "hw.optional.avx512vl",
+    "avx512ifma": "hw.optional.avx512ifma",
+    "avx512vbmi": "hw.optional.avx512vbmi",
 }
 """macOS x86-64: what the kernel (or Rosetta) says may be used, beside the CPUID names in ``machdep.cpu``."""
 
 MACOS_X86_NAMES = ("machdep.cpu.features", "machdep.cpu.leaf7_features", "machdep.cpu.extfeatures")
 
-MACOS_X86_SPELLINGS = {"rdwrfsgs": "fsgsbase", "avx512vpopcntdq": "avx512_vpopcntdq", "avx512vnni": "avx512_vnni",
-                       "avx512bitalg": "avx512_bitalg", "avx512vbmi2": "avx512_vbmi2"}  # fmt: skip  # one thought
+MACOS_X86_SPELLINGS = {
+    "rdwrfsgs": "fsgsbase", "clfsopt": "clflushopt", "avx512vnni": "avx512_vnni", "avx512bitalg": "avx512_bitalg",
+    "avx512vpopcntdq": "avx512_vpopcntdq", "avx512vbmi2": "avx512_vbmi2", "movdiri64b": "movdir64b",
+    "ospke": "pku", "pku": "",
+}  # fmt: skip  # a table
+"""What xnu (``osfmk/i386/cpuid.c``) spells in its own way. Its ``PKU`` is the CPU's bit, ``OSPKE`` the system's."""
 
 MACOS_ARM = {
     "FEAT_AES": ("aes",), "FEAT_PMULL": ("pmull",), "FEAT_SHA1": ("sha1",), "FEAT_SHA256": ("sha2",),
@@ -112,10 +130,14 @@ MACOS_ARM = {
 """``hw.optional.arm.*`` to HWCAP names."""
 
 WINDOWS_X86 = {
-    3: "mmx", 6: "sse", 10: "sse2", 13: "sse3", 14: "cx16", 17: "xsave", 28: "rdrand", 36: "ssse3", 37: "sse4_1",
-    38: "sse4_2", 39: "avx", 40: "avx2", 41: "avx512f", 60: "bmi2",
+    3: "mmx", 6: "sse", 10: "sse2", 13: "sse3", 14: "cx16", 17: "xsave", 22: "fsgsbase", 28: "rdrand", 33: "rdpid",
+    36: "ssse3", 37: "sse4_1", 38: "sse4_2", 39: "avx", 40: "avx2", 41: "avx512f", 60: "bmi2", 61: "movdir64b",
 }  # fmt: skip  # a table
 WINDOWS_ARM = {
     30: ("aes", "pmull", "sha1", "sha2"), 31: ("crc32",), 34: ("atomics",), 43: ("asimddp",), 44: ("jscvt",),
-    45: ("lrcpc",), 46: ("sve",), 47: ("sve2",),
+    45: ("lrcpc",), 46: ("sve",), 47: ("sve2",), 48: ("sve2p1",), 49: ("sveaes",), 50: ("svepmull",),
+    51: ("svebitperm",), 52: ("svebf16",), 55: ("svesha3",), 56: ("svesm4",), 57: ("svei8mm",), 58: ("svef32mm",),
+    59: ("svef64mm",), 62: ("uscat",), 64: ("sha3",), 65: ("sha512",), 66: ("i8mm",), 67: ("fphp", "asimdhp"),
+    68: ("bf16",), 69: ("ebf16",), 70: ("sme",), 71: ("sme2",),
 }  # fmt: skip  # a table
+"""Numbers of ``winnt.h`` (``PF_…``); a Windows that does not know one answers no."""
