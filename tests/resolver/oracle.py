@@ -100,22 +100,25 @@ def missing_tools(arch: str) -> str | None:
     return f"not installed: {', '.join(missing)}" if missing else None
 
 
-def models(arch: str) -> list[str]:
-    """Return every CPU of this machine's emulator, each once: names that stand for another are left out."""
+def models(arch: str, *, whole: bool = True) -> list[str]:
+    """Return every CPU of this machine's emulator, each once: names that stand for another are left out.
+
+    :param whole: with every version of a model, not its first alone; versions differ in little that a program sees
+    """
     if shutil.which(QEMU[arch]) is None:
         return []
     told = subprocess.run([QEMU[arch], "-cpu", "help"], capture_output=True, text=True, check=False).stdout
     if arch == "aarch64":
         return sorted(line.strip() for line in told.splitlines()[1:] if line.strip())
     names = re.findall(r"^x86 (\S+)", told, re.MULTILINE)
-    return sorted(name for name in names if re.search(r"-v\d+$", name) or name in ("max", "base"))
+    return sorted(name for name in names if re.search(r"-v\d+$" if whole else "-v1$", name) or name in ("max", "base"))
 
 
 def build(arch: str, folder: Path) -> Path:
     """Compile the program that tries."""
     program = folder / f"oracle-{arch}"
     compiler, *flags = COMPILERS[arch]
-    command = [compiler, *flags, "-O1", "-Wall", "-Wextra", "-Werror", "-o", program, SOURCES / f"{arch}.c"]
+    command = [compiler, *flags, "-O1", "-Wall", "-Wextra", "-Werror", "-o", str(program), str(SOURCES / f"{arch}.c")]
     subprocess.run(command, check=True)
     return program
 
@@ -131,7 +134,7 @@ def executed(program: Path, emulator: tuple[str, ...] = ()) -> dict[str, bool] |
 
 
 def told(arch: str, emulator: tuple[str, ...] = (), python: str = "", **environ: str) -> dict[str, Told]:
-    """Return what detection tells: by its own choice of source (``""``) and, on x86-64, by CPUID alone (``"cpuid"``)."""
+    """Return what detection tells: by its own choice of source (``""``); on x86-64 also by CPUID (``"cpuid"``)."""
     python = python or os.path.realpath(sys.executable)
     ended = subprocess.run(
         [*emulator, python, "-I", "-S", "-c", _DETECT, RESOLVER, arch],

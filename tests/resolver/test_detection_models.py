@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-
-from cpufit_resolver.features import architecture
-from cpufit_wheelhouse.probe.arm64_root import Arm64Unavailable, make_arm64_root
 from tests.resolver import oracle
 from tests.resolver.oracle import Told
 
+from cpufit_resolver.features import architecture
+from cpufit_wheelhouse.probe.arm64_root import Arm64Unavailable, make_arm64_root
+
 ON_X86_LINUX = sys.platform == "linux" and os.uname().machine == "x86_64"
+WHOLE_GRID = os.environ.get("CPUFIT_TEST_GRID") == "1"
 ARM64_MODELS = ("cortex-a53", "cortex-a72", "neoverse-n1", "max")
 
 Asked = tuple[Mapping[str, bool] | None, Mapping[str, Told]]
@@ -35,7 +36,7 @@ def x86_oracle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ask(x86_oracle: Path, request: pytest.FixtureRequest) -> Callable[[str], Asked]:
+def ask(x86_oracle: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[str], Asked]]:
     """Give what a model runs and what is told of it; all models that this run tests are asked at once."""
 
     def both(model: str) -> Asked:
@@ -43,18 +44,18 @@ def ask(x86_oracle: Path, request: pytest.FixtureRequest) -> Callable[[str], Ask
         ran = oracle.executed(x86_oracle, emulator)
         return ran, {} if ran is None else oracle.told("x86_64", emulator)
 
+    name = test_of_a_model_is_told_what_it_runs.__name__
+    tests = [item for item in request.session.items if isinstance(item, pytest.Function) and item.originalname == name]
     pool = ThreadPoolExecutor(os.cpu_count())
-    request.addfinalizer(lambda: pool.shutdown(cancel_futures=True))
-    wanted = {item.callspec.params["model"] for item in request.session.items if _asks(item)}
-    futures: dict[str, Future[Asked]] = {model: pool.submit(both, model) for model in sorted(wanted)}
-    return lambda model: futures[model].result()
+    futures: dict[str, Future[Asked]] = {}
+    for test in tests:
+        model = str(test.callspec.params["model"])
+        futures[model] = pool.submit(both, model)
+    yield lambda model: futures[model].result()
+    pool.shutdown(cancel_futures=True)
 
 
-def _asks(item: pytest.Item) -> bool:
-    return isinstance(item, pytest.Function) and item.originalname == test_of_a_model_is_told_what_it_runs.__name__
-
-
-@pytest.mark.parametrize("model", oracle.models("x86_64"))
+@pytest.mark.parametrize("model", oracle.models("x86_64", whole=WHOLE_GRID))
 def test_of_a_model_is_told_what_it_runs(model: str, ask: Callable[[str], Asked]) -> None:
     ran, told = ask(model)
     if ran is None:
