@@ -5,7 +5,7 @@ a name and with what detection must make of it. Standard library and the resolve
 
 A row: ``system``, ``machine``, ``bits``; ``glibc`` and ``cpuid`` from ``LEAF.SUBLEAF`` to EAX, EBX, ECX and EDX (for
 glibc ``/`` and the same of ``active``); numbers in hexadecimal; ``cpu`` the name and ``flags`` or ``Features`` the line
-of ``/proc/cpuinfo``; ``cores`` the lines of all cores where they differ; ``sysctl``, ``windows`` (numbers answered yes).
+of ``/proc/cpuinfo``; ``cores`` the lines of all cores where they differ; ``sysctl``; ``windows``: numbers answered yes.
 ``origin`` says ``captured`` of what a probe saw, ``composed`` of what was put together from what makers publish.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -97,6 +98,17 @@ def test_exceptions_are_features_and_each_says_why() -> None:
         assert all(listed.values())
 
 
+def test_the_page_tells_of_every_exception() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "explanation" / "how-a-cpu-is-told.md").read_text(encoding="utf-8")
+    listed = {
+        feature for row in re.findall(r"^\| (`[^|]*) \|", page, re.MULTILINE) for feature in re.findall("`(.*?)`", row)
+    }
+    known = set(oracle.BY_CPUID_ALONE)
+    for arch in ("x86_64", "aarch64"):
+        known |= {*oracle.MAY_BE_CLAIMED[arch], *oracle.MAY_BE_MISSED[arch], *oracle.NEVER_TRIED[arch]}
+    assert listed == known
+
+
 @pytest.fixture(scope="module")
 def arm_oracle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     missing = oracle.missing_tools("aarch64")
@@ -124,4 +136,5 @@ def test_of_an_arm64_model_is_told_what_it_runs(model: str, arm_oracle: Path, ar
     python = str(arm64_root / "usr" / "bin" / "python3")
     told = oracle.told("aarch64", (*emulator, "-L", str(arm64_root)), python)[""]
     assert not oracle.disagreements("aarch64", told.features, ran)
-    assert told.source == "hwcap"
+    assert (told.source, told.brand) == ("hwcap", None)
+    assert set(told.hidden) == {"emulator"}
