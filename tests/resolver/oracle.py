@@ -76,6 +76,7 @@ found = {"": detect()}
 if sys.argv[2] == "x86_64":
     evidence = probe(cpuid=True)
     found["cpuid"] = decide(replace(evidence, glibc=(), cpuinfo=""))
+    found["cpuid+proc-cpuinfo"] = decide(replace(evidence, glibc=()))
 print(json.dumps({name: {
     "features": sorted(cpu.profile.features), "source": cpu.source, "brand": cpu.brand,
     "hidden": {row.by: sorted(row.features) for row in cpu.hidden},
@@ -134,7 +135,7 @@ def executed(program: Path, emulator: tuple[str, ...] = ()) -> dict[str, bool] |
 
 
 def told(arch: str, emulator: tuple[str, ...] = (), python: str = "", **environ: str) -> dict[str, Told]:
-    """Return what detection tells: by its own choice of source (``""``); on x86-64 also by CPUID (``"cpuid"``)."""
+    """Return what detection tells: by its own choice of source (``""``); on x86-64 also by two others."""
     python = python or os.path.realpath(sys.executable)
     ended = subprocess.run(
         [*emulator, python, "-I", "-S", "-c", _DETECT, RESOLVER, arch],

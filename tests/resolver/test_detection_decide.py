@@ -107,6 +107,12 @@ def test_emulator_is_told_by_a_host_of_another_architecture() -> None:
     assert [hidden.by for hidden in found.hidden] == ["emulator"]
 
 
+def test_host_of_an_emulated_cpu_denies_nothing_that_this_has() -> None:
+    epyc = CpuProfile.parse("x86_64_v2+sse4a").features
+    found = decide(linux(cpuid=leaves(epyc, extra=tables.HYPERVISOR), cpuinfo=cpuinfo(HASWELL)))
+    assert (found.profile.token, found.source) == ("x86_64_v2+sse4a", "cpuid+proc-cpuinfo")
+
+
 def test_flag_that_linux_adds_by_itself_does_not_make_an_emulator() -> None:
     flags = cpuinfo(HASWELL | {"prefetchw"})
     assert decide(linux(glibc=leaves(HASWELL, extra=tables.OSXSAVE), cpuinfo=flags)).hidden == ()

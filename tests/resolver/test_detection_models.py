@@ -66,6 +66,11 @@ def test_of_a_model_is_told_what_it_runs(model: str, ask: Callable[[str], Asked]
     # musl, and glibc before 2.33
     assert not oracle.disagreements("x86_64", told["cpuid"].features, ran)
     assert told["cpuid"].source == "cpuid"
+    both = told["cpuid+proc-cpuinfo"]
+    assert both.source == "cpuid+proc-cpuinfo"
+    # a host that has no more than the model is not told apart from it, and may deny what it lacks itself
+    claims = {feature: ran[feature] for feature in both.features if feature in ran}
+    assert not oracle.disagreements("x86_64", both.features, ran if "emulator" in both.hidden else claims)
 
 
 def test_of_this_machine_is_told_what_it_runs(x86_oracle: Path) -> None:

@@ -52,9 +52,9 @@ class DetectedCpu:
 def decide(evidence: HostEvidence) -> DetectedCpu:
     """Return what a process may execute.
 
-    Where sources disagree, only what all of them show counts, but glibc's leaf needs no second opinion. Where cores
-    differ, only what each of them has counts. Features outside the architecture's vocabulary are left out; its floor is
-    always in.
+    Where sources disagree, only what all of them show counts, but glibc's leaf needs no second opinion, and the host's
+    ``/proc/cpuinfo`` tells nothing of an emulated CPU. Where cores differ, only what each of them has counts. Features
+    outside the architecture's vocabulary are left out; its floor is always in.
 
     :raises DetectionFailed: no table has the machine's architecture
     """
@@ -110,7 +110,10 @@ def _best_x86_source(evidence: HostEvidence, table: Architecture) -> tuple[str, 
         told = parse.windows_features(evidence.windows, table) & {"fsgsbase"}
         return "cpuid+windows", seen - parse.windows_denials(evidence.windows) | told
     flags = parse.cpuinfo_features(evidence.cpuinfo, table)
-    return ("cpuid", seen) if flags is None else ("cpuid+proc-cpuinfo", seen & flags)
+    if flags is None:
+        return "cpuid", seen
+    # the kernel knows of errata that CPUID does not tell; an emulator's host has no say in what this CPU has
+    return "cpuid+proc-cpuinfo", seen if _emulator(evidence, table, seen) else seen & flags
 
 
 def _from_cpuinfo(evidence: HostEvidence, table: Architecture) -> tuple[str, frozenset[str]]:
