@@ -42,7 +42,8 @@ def project_as_json(
     :param verdicts: what inspections found, by the files' SHA-256
     :param overrides: the overrides in force, likewise
     """
-    project = snapshot.project
+    project, shown = snapshot.project, snapshot.shown()
+    hidings = {hiding.sha256: hiding for hiding in snapshot.hidings}
     return {
         "name": project.name,
         "serial": project.serial,
@@ -60,7 +61,12 @@ def project_as_json(
                     for file in sorted((*release.wheels, *release.sdists), key=lambda file: (file.filename, file.id))
                 ],
             }
-            for release in reversed(releases_of(snapshot.files))
+            for release in reversed(releases_of(shown.files))
+        ],
+        # not among the releases: selectors that were handed out long ago take their advice from those
+        "hidden": [
+            {"filename": file.filename, "version": file.version, **hidings[file.sha256].as_dict()}
+            for file in snapshot.hidden
         ],
     }
 

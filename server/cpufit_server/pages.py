@@ -156,9 +156,10 @@ class Pages:
     def _shelf(self, name: str, serial: int) -> _Shelf | None:
         shelf = self._snapshots.get(name)
         if shelf is None or shelf.serial != serial:
-            snapshot = self._home.catalog.snapshot(name)
-            if snapshot is None:
+            whole = self._home.catalog.snapshot(name)
+            if whole is None:
                 return None
+            snapshot = whole.shown()
             shelf = _Shelf(
                 serial=snapshot.project.serial, snapshot=snapshot, relevant=relevant_features(snapshot.files)
             )

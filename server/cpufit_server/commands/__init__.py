@@ -27,6 +27,13 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="write one JSON document to standard output")
 
 
+def words(text: str) -> str:
+    """Return what somebody says for the record, for ``argparse``: on one line, and not empty."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("say something: it is what stands on record")
+    return " ".join(text.split())
+
+
 def project_name(text: str) -> str:
     """Return a project's name as somebody wrote it, for ``argparse``; the catalog keeps it for display."""
     try:

@@ -16,7 +16,7 @@ from cpufit_wheelhouse.home import Home, open_home
 from cpufit_wheelhouse.judgement import NoInspector, Override, check_complete
 from cpufit_wheelhouse.reinspection import Reinspected, Reinspection
 
-from . import Subparsers, add_home_option, add_json_option
+from . import Subparsers, add_home_option, add_json_option, words
 from .reinspect import sentence
 
 
@@ -27,8 +27,8 @@ def configure_parser(subparsers: Subparsers) -> None:
     change = actions.add_parser("set", help="record an override; an earlier one for the same bytes ends")
     change.add_argument("sha256", type=_sha256, metavar="SHA256", help="of the wheel's bytes, stored or held")
     change.add_argument("--needs", required=True, metavar="NEED", help="what it needs: x86_64_v2, x86_64_v1+sse3")
-    change.add_argument("--why", required=True, type=_words, metavar="TEXT", help="the reason, for whoever asks later")
-    change.add_argument("--who", type=_words, metavar="NAME", help="who says so (default: the user that runs this)")
+    change.add_argument("--why", required=True, type=words, metavar="TEXT", help="the reason, for whoever asks later")
+    change.add_argument("--who", type=words, metavar="NAME", help="who says so (default: the user that runs this)")
     change.add_argument(
         "--beforehand",
         action="store_true",
@@ -151,9 +151,3 @@ def _sha256(text: str) -> str:
     if re.fullmatch("[0-9a-fA-F]{64}", text) is None:
         raise argparse.ArgumentTypeError(f"not a SHA-256 in hexadecimal: {text[:80]!r}")
     return text.lower()
-
-
-def _words(text: str) -> str:
-    if not text.strip():
-        raise argparse.ArgumentTypeError("say something: it is what stands on record")
-    return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""``cpufit-server project``: a project's policy and what is stored of it."""
+"""``cpufit-server project``: a project's policy, what is stored of it, and what of that is hidden."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import argparse
 import json
 
 from cpufit_server.settings import load_settings
-from cpufit_wheelhouse.catalog import Catalog, Project, StoredFile
+from cpufit_wheelhouse.catalog import Catalog, Hiding, Project, StoredFile
 from cpufit_wheelhouse.errors import NoSuchProject
 from cpufit_wheelhouse.home import open_home
 
-from . import Subparsers, add_home_option, add_json_option, project_name
+from . import Subparsers, add_home_option, add_json_option, hiding, project_name
 
 _SWITCH = {"on": True, "off": False}
 
@@ -35,6 +35,7 @@ def configure_parser(subparsers: Subparsers) -> None:
     add_json_option(show)
     add_home_option(show)
     show.set_defaults(execute=execute_show)
+    hiding.configure_parser(actions)
 
 
 def execute_set(arguments: argparse.Namespace) -> int:
@@ -68,13 +69,17 @@ def execute_show(arguments: argparse.Namespace) -> int:
     with open_home(load_settings(home=arguments.home).home) as home:
         project = _project(home.catalog, arguments.name)
         files = sorted(home.catalog.files(arguments.name), key=lambda file: (file.version, file.filename))
+        hidings = home.catalog.hidings.of(arguments.name)
     if arguments.json:
-        print(json.dumps(_as_dict(project, files), indent=2))
+        print(json.dumps(_as_dict(project, files, hidings), indent=2))
         return 0
+    in_force = {one.sha256: one for one in hidings if one.ended_at is None}
     print(_policy_line(project))
     for file in files:
         need = "unknown" if file.need is None else f"{file.need_key} ({file.need_source})"
         print(f"  {file.filename}  needs {need}" if file.kind == "wheel" else f"  {file.filename}")
+        if file.sha256 in in_force:
+            print(f"    {hiding.sentence(in_force[file.sha256])}")
     return 0
 
 
@@ -93,7 +98,8 @@ def _policy_line(project: Project) -> str:
     )
 
 
-def _as_dict(project: Project, files: list[StoredFile]) -> dict[str, object]:
+def _as_dict(project: Project, files: list[StoredFile], hidings: tuple[Hiding, ...]) -> dict[str, object]:
+    hidden = {one.sha256 for one in hidings if one.ended_at is None}
     return {
         "name": project.name,
         "policy": {
@@ -111,7 +117,9 @@ def _as_dict(project: Project, files: list[StoredFile]) -> dict[str, object]:
                 "size": file.size,
                 "need": None if file.need is None else file.need.as_dict(),
                 "provenance": dict(file.provenance),
+                "hidden": file.sha256 in hidden,
             }
             for file in files
         ],
+        "hidings": [one.as_dict() for one in hidings],
     }

@@ -7,7 +7,7 @@
     catalog.py     Catalog: one transaction per change
     statements.py  the statements that these consist of; rows.py: values to rows and back
     tokens.py      upload tokens
-    inspections.py verdicts, overrides, files held until their verdict comes
+    inspections.py verdicts, overrides, files held until their verdict comes; hidings.py: files in no view
     schema.py      the tables; engine.py: connections; migrations/: how the tables came to be
 
 A file exists for the world when its row is committed, and not before.
@@ -21,6 +21,7 @@ from .inspections import OVERRIDE, HeldFile, NewHeld, new_override
 from .records import (
     UNKNOWN_KEY,
     DerivedFile,
+    Hiding,
     NewDerived,
     NewFile,
     Project,
@@ -38,6 +39,7 @@ __all__ = [
     "Decision",
     "DerivedFile",
     "HeldFile",
+    "Hiding",
     "NewDerived",
     "NewFile",
     "NewHeld",

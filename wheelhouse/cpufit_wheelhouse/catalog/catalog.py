@@ -22,6 +22,7 @@ from cpufit_wheelhouse.inspection.verdict import Verdict
 
 from . import rows, schema, statements
 from .engine import for_writing, migrate, open_engine
+from .hidings import HidingTable, hidden_in
 from .inspections import InspectionTable, write_verdict
 from .records import (
     UNKNOWN_KEY,
@@ -50,6 +51,7 @@ class Catalog:
         self._writer = for_writing(engine)
         self._tokens = TokenTable(engine)
         self.inspections = InspectionTable(engine)
+        self.hidings = HidingTable(engine)
 
     @classmethod
     def open(cls, url: str | URL) -> Catalog:
@@ -108,10 +110,12 @@ class Catalog:
             derived_rows = connection.execute(
                 select(derived).where(derived.c.project_id == project.id).order_by(derived.c.id)
             ).all()
+            hidings = hidden_in(connection, project.id)
         return ProjectSnapshot(
             project=project,
             files=tuple(rows.file_of(row, project.name) for row in file_rows),
             derived=tuple(rows.derived_of(row, project.name) for row in derived_rows),
+            hidings=hidings,
         )
 
     def files(self, name: str) -> tuple[StoredFile, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -135,12 +135,49 @@ class DerivedFile(NewDerived):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hiding:
+    """An operator's word that a file is to stand in no view: who said it, when and why."""
+
+    sha256: str
+    who: str
+    why: str
+    created_at: datetime
+    """Aware, UTC."""
+    ended_at: datetime | None = None
+    """None while it is in force."""
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what a machine reads."""
+        return {
+            "sha256": self.sha256,
+            "who": self.who,
+            "why": self.why,
+            "created_at": self.created_at.isoformat(),
+            "ended_at": None if self.ended_at is None else self.ended_at.isoformat(),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectSnapshot:
     """A project with its files and derived files at one instant, each in the order of arrival."""
 
     project: Project
     files: tuple[StoredFile, ...]
+    """Hidden ones too: they keep their names and needs, and an upload is held against them."""
     derived: tuple[DerivedFile, ...]
+    hidings: tuple[Hiding, ...] = ()
+    """Those in force."""
+
+    @property
+    def hidden(self) -> tuple[StoredFile, ...]:
+        """The files that stand in no view."""
+        hashes = {hiding.sha256 for hiding in self.hidings}
+        return tuple(file for file in self.files if file.sha256 in hashes)
+
+    def shown(self) -> ProjectSnapshot:
+        """Return the project as if the hidden files had never come: what every view is made of."""
+        hashes = {hiding.sha256 for hiding in self.hidings}
+        return replace(self, files=tuple(file for file in self.files if file.sha256 not in hashes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

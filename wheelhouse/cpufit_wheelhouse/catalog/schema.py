@@ -152,6 +152,19 @@ overrides = Table(
 )
 Index(None, overrides.c.sha256)
 
+hidings = Table(
+    "hidings",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_id", Integer, ForeignKey("projects.id"), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("who", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime, nullable=True),
+)
+Index(None, hidings.c.project_id)
+
 held = Table(
     "held",
     metadata,
