@@ -8,6 +8,7 @@
     statements.py  the statements that these consist of; rows.py: values to rows and back
     tokens.py      upload tokens
     inspections.py verdicts, overrides, files held until their verdict comes; hidings.py: files in no view
+    demands.py     what was wanted and is not here
     schema.py      the tables; engine.py: connections; migrations/: how the tables came to be
 
 A file exists for the world when its row is committed, and not before.
@@ -16,10 +17,13 @@ A file exists for the world when its row is committed, and not before.
 from __future__ import annotations
 
 from .catalog import Catalog
+from .demands import DemandLimits
 from .identity import Decision, decide
 from .inspections import OVERRIDE, HeldFile, NewHeld, new_override
 from .records import (
     UNKNOWN_KEY,
+    Demand,
+    DemandCount,
     DerivedFile,
     Hiding,
     NewDerived,
@@ -37,6 +41,9 @@ __all__ = [
     "Catalog",
     "CatalogChanged",
     "Decision",
+    "Demand",
+    "DemandCount",
+    "DemandLimits",
     "DerivedFile",
     "HeldFile",
     "Hiding",

@@ -21,6 +21,7 @@ from cpufit_wheelhouse.errors import NoSuchProject
 from cpufit_wheelhouse.inspection.verdict import Verdict
 
 from . import rows, schema, statements
+from .demands import DemandTable
 from .engine import for_writing, migrate, open_engine
 from .hidings import HidingTable, hidden_in
 from .inspections import InspectionTable, write_verdict
@@ -52,6 +53,7 @@ class Catalog:
         self._tokens = TokenTable(engine)
         self.inspections = InspectionTable(engine)
         self.hidings = HidingTable(engine)
+        self.demands = DemandTable(engine)
 
     @classmethod
     def open(cls, url: str | URL) -> Catalog:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from packaging.utils import NormalizedName
@@ -178,6 +180,39 @@ class ProjectSnapshot:
         """Return the project as if the hidden files had never come: what every view is made of."""
         hashes = {hiding.sha256 for hiding in self.hidings}
         return replace(self, files=tuple(file for file in self.files if file.sha256 not in hashes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """A wish for a release of which nothing fits; see :mod:`cpufit_wheelhouse.demand`."""
+
+    project: str
+    """In normal form."""
+    version: str
+    reason: str
+    """A refusal's code."""
+    cpu: str
+    """A token, with no more than what matters to the project."""
+    missing: tuple[str, ...]
+    python: str = ""
+    """``3.11``; empty where it is not known."""
+    platform: str = ""
+    """A platform tag, or system and architecture; empty where it is not known."""
+
+    @property
+    def key(self) -> str:
+        """The text by which two demands are the same or not."""
+        parts = (self.project, self.version, self.reason, self.cpu, self.missing, self.python, self.platform)
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemandCount:
+    """How often there was a demand on one day."""
+
+    demand: Demand
+    day: date
+    count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

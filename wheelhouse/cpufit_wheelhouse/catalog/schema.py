@@ -13,6 +13,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Dialect,
     ForeignKey,
@@ -182,6 +183,25 @@ held = Table(
     CheckConstraint("state IN ('waiting', 'accepted', 'refused')", name="state"),
 )
 Index(None, held.c.sha256)
+
+wanted = Table(
+    "wanted",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("day", Date, nullable=False),
+    # a digest of the columns below, which are too long to be an index
+    Column("key", String(64), nullable=False),
+    Column("project", String(255), nullable=False),
+    Column("version", Text, nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("cpu", Text, nullable=False),
+    Column("missing", JSON, nullable=False),
+    Column("python", String(16), nullable=False),
+    Column("platform", String(128), nullable=False),
+    Column("demand", Integer, nullable=False),
+    UniqueConstraint("day", "key"),
+)
+Index(None, wanted.c.project)
 
 tokens = Table(
     "tokens",
