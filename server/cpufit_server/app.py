@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
@@ -12,8 +13,10 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from cpufit_wheelhouse.holding import Holding
+from cpufit_wheelhouse.home import Home
 
-from . import api, files, health, held, simple, upload
+from . import api, files, health, held, simple, upload, wanted
+from .demands import CountingLimits, Demands, demand_limits
 from .pages import Pages
 from .problems import install_problem_handlers
 from .selectors import Selectors
@@ -22,7 +25,7 @@ from .settings import Settings
 from .store import open_store
 from .upstream import Upstream, UpstreamIndex, upstream_index
 
-ROUTERS = (simple.router, files.router, upload.router, api.router, held.router, health.router)
+ROUTERS = (simple.router, files.router, upload.router, api.router, held.router, wanted.router, health.router)
 """Everything that is served."""
 
 _UPLOADS_AT_ONCE = 256
@@ -69,6 +72,8 @@ async def _lifespan(
     store = await run_in_threadpool(kept.enter_context, opening)
     home = store.home
     passing = None if upstream is None else Upstream(upstream, settings)
+    demands = _demands(settings, home) if settings.wanted else None
+    flushing = None if demands is None else asyncio.create_task(demands.keep_flushing(settings.wanted_flush_seconds))
     try:
         holding = Holding(home.path, home.catalog, home.blobs, home.ingest)
         await run_in_threadpool(holding.resume, None if store.pool is None else store.pool.submit)
@@ -84,10 +89,23 @@ async def _lifespan(
             ),
             upstream=passing,
             holding=holding,
+            demands=demands,
             uploads=CapacityLimiter(_UPLOADS_AT_ONCE),
         )
         yield
     finally:
+        if demands is not None and flushing is not None:
+            flushing.cancel()
+            await run_in_threadpool(demands.flush)
         if passing is not None:
             await passing.close()
         await run_in_threadpool(kept.close)
+
+
+def _demands(settings: Settings, home: Home) -> Demands:
+    limits = CountingLimits(
+        demands=settings.wanted_max_waiting,
+        clients=settings.wanted_max_clients,
+        reports_per_minute=settings.wanted_reports_per_minute,
+    )
+    return Demands(home.catalog.demands, demand_limits(settings), limits)

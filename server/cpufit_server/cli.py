@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 from cpufit_resolver import CpufitError
 
-from .commands import demo, import_, override, project, reinspect, serve, token
+from .commands import demo, import_, override, project, reinspect, serve, token, wanted
 from .errors import InvalidSetting
 
-COMMANDS = (serve, demo, import_, token, project, reinspect, override)
+COMMANDS = (serve, demo, import_, token, project, reinspect, override, wanted)
 """In the order of the help; each has ``configure_parser(subparsers)`` and ``execute(arguments) -> exit code``."""
 
 DONE, REFUSED, USAGE = 0, 1, 2

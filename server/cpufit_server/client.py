@@ -22,6 +22,8 @@ FIRST_UV_WITH_VARIANTS = Version("0.13.6")
 """The first uv that can read variant labels (with ``--preview-features wheel-variants``) and otherwise skips them."""
 
 _UV = re.compile(r"uv/([0-9A-Za-z.+!-]+)(?= |$)")
+_PYTHON = re.compile(r"(3\.\d{1,2})(?:\.|$)")
+_SYSTEMS = {"Linux": "linux", "Darwin": "macosx", "Windows": "win"}
 
 
 class View(Enum):
@@ -81,13 +83,32 @@ def asker_of_token(token: str, *, max_token_length: int) -> Asker:
         return NOBODY
 
 
+def surroundings_of(user_agent: str | None, arch: str, *, max_length: int) -> tuple[str, str]:
+    """Return the Python and the platform that pip and uv tell of: ``3.11``, ``linux_x86_64``; empty where not told.
+
+    :param arch: of the CPU that the client told
+    """
+    if user_agent is None or len(user_agent) > max_length:
+        return "", ""
+    facts = _facts(user_agent)
+    told = facts.get("system")
+    system = _SYSTEMS.get(str(told.get("name") if isinstance(told, dict) else None))
+    python = _PYTHON.match(str(facts.get("python", "")))
+    return "" if python is None else python.group(1), "" if system is None else f"{system}_{arch}"
+
+
 def _user_data(user_agent: str) -> str:
+    told = _facts(user_agent).get("user_data")
+    return told if isinstance(told, str) else ""
+
+
+def _facts(user_agent: str) -> dict[str, Any]:
+    """Return the JSON object in a User-Agent of pip or uv; empty where there is none."""
     start = user_agent.find("{")
     if start < 0:
-        return ""
+        return {}
     try:
         facts: Any = json.loads(user_agent[start:])
     except (ValueError, RecursionError):
-        return ""
-    told = facts.get("user_data") if isinstance(facts, dict) else None
-    return told if isinstance(told, str) else ""
+        return {}
+    return facts if isinstance(facts, dict) else {}

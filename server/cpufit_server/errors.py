@@ -11,6 +11,9 @@
         ├── AuthenticationRequired    no token was sent
         ├── NotAllowed                a token that is unknown, or not for this project
         ├── NotAcceptable             the client takes none of the page formats
+        ├── InvalidReport             a report of a refusal that cannot be read, or that the catalog does not bear out
+        ├── ReportTooLarge            … with more bytes than this server reads
+        ├── TooManyReports            … in too short a time
         ├── NotFound                  nothing is served at this address
         └── UpstreamFailed            the upstream index did not answer with a page
 """
@@ -70,6 +73,24 @@ class NotAcceptable(ServerError):
     """A request for a page whose ``Accept`` leaves out every format that there is."""
 
     code = "not-acceptable"
+
+
+class InvalidReport(ServerError):
+    """A report of a refusal that cannot be read, or that the catalog does not bear out."""
+
+    code = "invalid-report"
+
+
+class ReportTooLarge(ServerError):
+    """A report with more bytes than the settings allow."""
+
+    code = "report-too-large"
+
+
+class TooManyReports(ServerError):
+    """More reports in a minute than the settings allow."""
+
+    code = "too-many-reports"
 
 
 class NotFound(ServerError):

@@ -11,9 +11,10 @@ import hashlib
 import secrets
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from cpufit_wheelhouse.demand import Unmet, unmet_in
 from cpufit_wheelhouse.offers import relevant_features
 from cpufit_wheelhouse.simple_page import IndexPage, ProjectPage, render_html, render_json
 
@@ -48,6 +49,10 @@ class RenderedPage:
     """What the entity tag is made of: a digest of ``body``."""
     placeholder: bytes | None = None
     """Where the page lists a selector: the bytes to replace in each response by fresh random ones."""
+    unmet: Unmet | None = None
+    """Where the page is for a CPU that cannot have the newest release: which, and why."""
+    relevant: frozenset[str] = frozenset()
+    """The features that some file of the project asks for."""
 
     @property
     def weight(self) -> int:
@@ -145,7 +150,7 @@ class Pages:
         page = self._rendered.get(key)
         if page is None:
             reduced = Asker(view=asker.view, profile=profile)
-            page = self._render(shelf.snapshot, reduced, media_type, root)
+            page = self._render(shelf, reduced, media_type, root)
             self._rendered.put(key, page)
         return page
 
@@ -166,14 +171,18 @@ class Pages:
             self._snapshots.put(name, shelf)
         return shelf
 
-    def _render(self, snapshot: ProjectSnapshot, asker: Asker, media_type: str, root: str) -> RenderedPage:
+    def _render(self, shelf: _Shelf, asker: Asker, media_type: str, root: str) -> RenderedPage:
+        snapshot = shelf.snapshot
         placeholder = secrets.token_urlsafe(16)
         links = Links(root=root, fresh=placeholder)
         if asker.profile is not None:
+            unmet = unmet_in(snapshot, asker.profile, import_only=self._import_only)
             page = profile_page(snapshot, links, asker.profile, import_only=self._import_only)
-        else:
-            sidecars = sidecars_of(self._home, snapshot) if asker.view is View.VARIANT else ()
-            page = plain_page(snapshot, links, self._selectors.of(snapshot), sidecars)
+            if unmet is not None:
+                page = replace(page, private={"_cpufit_unmet": unmet.as_dict()}, note=unmet.sentence)
+            return replace(render(page, media_type, placeholder=placeholder), unmet=unmet, relevant=shelf.relevant)
+        sidecars = sidecars_of(self._home, snapshot) if asker.view is View.VARIANT else ()
+        page = plain_page(snapshot, links, self._selectors.of(snapshot), sidecars)
         return render(page, media_type, placeholder=placeholder)
 
 

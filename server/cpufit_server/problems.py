@@ -37,6 +37,9 @@ STATUSES: dict[type[CpufitError], int] = {
     errors.AuthenticationRequired: 401,
     errors.NotAllowed: 403,
     errors.NotAcceptable: 406,
+    errors.InvalidReport: 400,
+    errors.ReportTooLarge: 413,
+    errors.TooManyReports: 429,
     errors.NotFound: 404,
     errors.UpstreamFailed: 502,
 }
@@ -59,6 +62,8 @@ def problem_response(request: Request, status: int, body: dict[str, str]) -> Res
     headers = {"Cache-Control": "no-store", "Vary": "Accept"}
     if status == 401:
         headers["WWW-Authenticate"] = 'Basic realm="cpufit"'
+    if status == 429:
+        headers["Retry-After"] = "60"
     if _reads_text(request):
         where = f"{body['where']}: " if "where" in body else ""
         hint = f" ({body['hint']})" if "hint" in body else ""

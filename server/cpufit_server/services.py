@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cpufit_wheelhouse.holding import Holding
     from cpufit_wheelhouse.home import Home
 
+    from .demands import Demands
     from .pages import Pages
     from .settings import Settings
     from .upstream import Upstream
@@ -26,6 +27,8 @@ class Services:
     pages: Pages
     upstream: Upstream | None
     holding: Holding
+    demands: Demands | None
+    """Counts what is wanted and not here; None where the settings turn it off."""
     uploads: CapacityLimiter
     """The threads in which uploads wait for their verdicts: no page waits for one of them."""
 

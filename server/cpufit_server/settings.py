@@ -170,6 +170,29 @@ class Settings(BaseSettings):
         default=64 * 1024**2, ge=0, description="The most bytes of rendered pages kept in memory."
     )
 
+    wanted: bool = Field(default=True, description="Whether unmet demands are counted, without who asked.")
+    wanted_flush_seconds: float = Field(
+        default=60.0, gt=0, description="Seconds between two writes of counted demands; a kill loses what came since."
+    )
+    wanted_max_waiting: int = Field(
+        default=10_000, ge=1, description="The most different demands in memory between two writes."
+    )
+    wanted_max_clients: int = Field(
+        default=100_000, ge=1, description="The most askers told apart in a day; beyond it nothing more is counted."
+    )
+    wanted_max_rows: int = Field(
+        default=100_000, ge=1, description="The most rows of counted demands; the oldest make room."
+    )
+    wanted_max_per_day: int = Field(default=1_000, ge=1, description="The most that one demand counts on one day.")
+    wanted_keep_days: int = Field(default=365, ge=1, description="Days after which a counted demand is forgotten.")
+    wanted_half_life_days: float = Field(
+        default=30.0, gt=0, description="Days after which a demand counts for half as much in the ranking."
+    )
+    wanted_reports_per_minute: int = Field(
+        default=60, ge=1, description="The most reports of selectors read in a minute, whoever sends them."
+    )
+    wanted_max_report_bytes: int = Field(default=8192, ge=1, description="The longest report read, in bytes.")
+
     @field_validator("public_url", "upstream", mode="after")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:

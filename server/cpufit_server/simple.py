@@ -15,7 +15,12 @@ from packaging.utils import canonicalize_name
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
-from .client import Asker, View, asker_of_token, asker_of_user_agent
+from cpufit_resolver.profile import CpuProfile
+from cpufit_wheelhouse.catalog import Demand
+from cpufit_wheelhouse.demand import told_cpu
+
+from .client import Asker, View, asker_of_token, asker_of_user_agent, surroundings_of
+from .demands import Demands
 from .errors import NotFound
 from .negotiation import PLAIN_HTML_TYPE, accepts_gzip, page_type
 from .pages import RenderedPage, compress, render
@@ -91,7 +96,28 @@ async def _project(request: Request, name: str, asker: Asker, *, root: str, shar
             page, shared = elsewhere, False
     if page is None:
         raise NotFound(f"there is no project {name[:80]}", code="no-such-project")
+    if page.unmet is not None and asker.profile is not None and services.demands is not None:
+        _count(request, services.demands, name, asker.profile, page)
     return await run_in_threadpool(page_response, request, page, shared=shared)
+
+
+def _count(request: Request, demands: Demands, name: str, profile: CpuProfile, page: RenderedPage) -> None:
+    """Count that a client cannot have the newest release: in memory, so that no page waits for it."""
+    if page.unmet is None:
+        return
+    agent = request.headers.get("user-agent")
+    longest = services_of(request).settings.max_user_agent_length
+    python, platform = surroundings_of(agent, profile.arch, max_length=longest)
+    demand = Demand(
+        project=name,
+        version=page.unmet.version,
+        reason=page.unmet.reason,
+        cpu=told_cpu(profile, page.relevant),
+        missing=page.unmet.missing,
+        python=python,
+        platform=platform,
+    )
+    demands.count(demand, request.client.host if request.client else None)
 
 
 async def _from_upstream(services: Services, name: str, asker: Asker, media_type: str) -> RenderedPage | None:

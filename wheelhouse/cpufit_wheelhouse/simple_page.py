@@ -56,6 +56,10 @@ class ProjectPage:
     name: str
     files: tuple[PageFile, ...]
     versions: tuple[str, ...] = ()
+    private: Mapping[str, Any] = field(default_factory=dict)
+    """JSON values under keys of our own (``_cpufit_…``); only the JSON page carries them."""
+    note: str = ""
+    """A sentence for whoever looks at the HTML page, beside its links."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,7 @@ def render_json(page: ProjectPage | IndexPage) -> str:
             "name": canonicalize_name(page.name),
             **({"versions": list(page.versions)} if complete else {}),
             "files": [_file_as_json(file) for file in page.files],
+            **page.private,
         }
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
 
@@ -111,6 +116,7 @@ def render_html(page: ProjectPage | IndexPage) -> str:
     else:
         title = f"Links for {canonicalize_name(page.name)}"
         anchors = [_anchor(file) for file in page.files]
+    note = "" if isinstance(page, IndexPage) else page.note
     lines = [
         "<!DOCTYPE html>",
         "<html>",
@@ -120,6 +126,7 @@ def render_html(page: ProjectPage | IndexPage) -> str:
         "</head>",
         "<body>",
         f"<h1>{html.escape(title)}</h1>",
+        *([f"<p>{html.escape(note)}</p>"] if note else []),
         *(anchor + "<br>" for anchor in anchors),
         "</body>",
         "</html>",
