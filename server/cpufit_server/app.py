@@ -82,7 +82,7 @@ async def _lifespan(
             home=home,
             pages=Pages(
                 home,
-                Selectors(home, base_url),
+                Selectors(home, base_url, wanted=settings.wanted),
                 entries=settings.page_cache_entries,
                 weight=settings.page_cache_bytes,
                 import_only=settings.allow_import_only,

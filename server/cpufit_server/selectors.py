@@ -30,8 +30,12 @@ _MAKERS = 16
 class Selectors:
     """Makes, stores and remembers the selectors of one server; safe for many threads."""
 
-    def __init__(self, home: Home, base_url: str) -> None:
-        """Take the store, and the address under which clients reach this server (no slash at its end)."""
+    def __init__(self, home: Home, base_url: str, *, wanted: bool = False) -> None:
+        """Take the store, the address under which clients reach this server (no slash at its end), and a wish.
+
+        :param wanted: selectors may tell this server of their refusals
+        """
+        self._wanted = wanted
         self._home = home
         self._base_url = base_url
         self._made: OrderedDict[Hashable, DerivedFile] = OrderedDict()
@@ -103,6 +107,7 @@ class Selectors:
             ),
             api_url=self._base_url,
             allow_unknown=project.unknown == "allow",
+            wanted=self._wanted,
         )
 
     def _url(self, file: StoredFile) -> str:

@@ -8,7 +8,7 @@ import pytest
 from packaging.version import Version
 
 from cpufit_pip_plugin.selector.backend.alternatives import Alternative, Taker, newest_fitting, short
-from cpufit_pip_plugin.selector.backend.explain import explain
+from cpufit_pip_plugin.selector.backend.explain import Instead, explain
 from cpufit_pip_plugin.selector.backend.release import Release
 from cpufit_resolver import CpuProfile, parse_need
 from cpufit_resolver.detection import DetectedCpu, HiddenFeatures
@@ -104,7 +104,9 @@ def test_the_block_names_cpu_features_offer_and_ways_out() -> None:
         not_inspected("demo-2.0-b.whl"),
         other_platform("demo-2.0-c.whl"),
     ]
-    assert explain(RELEASE, cpu, refused, "cp311-cp311-linux_x86_64", Alternative("1.9", "demo<2.0")).splitlines() == [
+    assert explain(
+        RELEASE, cpu, refused, "cp311-cp311-linux_x86_64", Instead(Alternative("1.9", "demo<2.0"))
+    ).splitlines() == [
         "demo 2.0 has no wheel that runs on this CPU, so it is not installed.",
         "",
         "  this CPU:  x86_64_v2+avx",
@@ -129,7 +131,7 @@ def test_the_block_names_cpu_features_offer_and_ways_out() -> None:
 
 def test_where_only_the_platform_is_wrong_the_cpu_is_not_blamed() -> None:
     cpu = DetectedCpu(CpuProfile.parse("x86_64_v3"), "glibc")
-    text = explain(RELEASE, cpu, [other_platform("demo-2.0-c.whl")], "cp311-cp311-linux_x86_64", None)
+    text = explain(RELEASE, cpu, [other_platform("demo-2.0-c.whl")], "cp311-cp311-linux_x86_64", Instead())
     assert "has no wheel for this platform and Python" in text
     assert "this Python takes:  cp311-cp311-linux_x86_64" in text
     assert "CPU" not in text
@@ -138,7 +140,7 @@ def test_where_only_the_platform_is_wrong_the_cpu_is_not_blamed() -> None:
 def test_a_long_list_of_wheels_is_cut() -> None:
     cpu = DetectedCpu(CpuProfile.parse("x86_64_v2"), "environment")
     refused = [needs_features(f"demo-2.0-{n}.whl", frozenset({"avx"})) for n in range(30)]
-    text = explain(RELEASE, cpu, refused, TAG, None)
+    text = explain(RELEASE, cpu, refused, TAG, Instead())
     assert text.count("needs avx") == 12
     assert "and 18 more that do not run here" in text
     assert "(as CPUFIT_CPU says)" in text
@@ -147,12 +149,46 @@ def test_a_long_list_of_wheels_is_cut() -> None:
 def test_a_cpu_with_dozens_of_features_is_named_by_its_level() -> None:
     token = "x86_64_v2+adx+aes+avx+clwb+f16c+fma+gfni+rdrand+rdseed"
     refused = [needs_features("demo-2.0-a.whl", frozenset({"avx2"}))]
-    text = explain(RELEASE, DetectedCpu(CpuProfile.parse(token), "glibc"), refused, TAG, None)
+    text = explain(RELEASE, DetectedCpu(CpuProfile.parse(token), "glibc"), refused, TAG, Instead())
     assert "  this CPU:  x86_64_v2 and 9 features more" in text.splitlines()
 
 
 def test_the_library_and_the_instruction_are_told_where_they_are_known() -> None:
     seen = "needs avx2: demo/_core.so, vmovdqa in _init (no-dispatcher)"
     refused = [needs_features("demo-2.0-a.whl", frozenset({"avx2"}), (seen,))]
-    text = explain(RELEASE, DetectedCpu(CpuProfile.parse("x86_64_v2"), "glibc"), refused, TAG, None)
+    text = explain(RELEASE, DetectedCpu(CpuProfile.parse("x86_64_v2"), "glibc"), refused, TAG, Instead())
     assert f"      needs avx2\n      ({seen})\n" in text
+
+
+def advice(*refused: Any, instead: Instead) -> list[str]:
+    cpu = DetectedCpu(CpuProfile.parse("x86_64_v2"), "glibc")
+    return explain(RELEASE, cpu, refused, "cp311-cp311-linux_x86_64", instead).splitlines()
+
+
+def test_where_no_release_fits_it_is_told_what_a_build_would_have_to_be() -> None:
+    needs = needs_features("demo-2.0-a.whl", frozenset({"avx2"}))
+    assert (
+        "No release fits that the index knows of. What is missing is a build that needs no more than x86_64_v2."
+        in advice(needs, instead=Instead())
+    )
+    assert (
+        "No release fits that the index knows of. What is missing is a build for cp311-cp311-linux_x86_64."
+        in advice(other_platform("demo-2.0-c.whl"), instead=Instead())
+    )
+
+
+def test_of_an_index_that_did_not_answer_it_is_not_said_that_nothing_fits() -> None:
+    needs = needs_features("demo-2.0-a.whl", frozenset({"avx2"}))
+    assert "No release" not in "\n".join(advice(needs, instead=Instead(index_answered=False)))
+
+
+def test_a_wheel_of_the_release_that_can_be_imported_is_a_way_out() -> None:
+    needs = needs_features("demo-2.0-a.whl", frozenset({"avx2"}))
+    lines = advice(needs, instead=Instead(import_only="demo-2.0-a.whl"))
+    assert "  * demo-2.0-a.whl can be imported here, and some of its operations die;" in lines
+    assert "    CPUFIT_ALLOW_IMPORT_ONLY=1 takes it all the same" in lines
+
+
+def test_what_was_told_to_the_index_is_told_to_the_user_with_how_to_keep_it() -> None:
+    lines = advice(needs_features("demo-2.0-a.whl", frozenset({"avx2"})), instead=Instead(counted=True))
+    assert "CPUFIT_NO_REPORT=1 keeps it from being told." in lines

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -12,6 +14,10 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from cpufit_pip_plugin.selector.backend.release import Release, read_release
+from cpufit_pip_plugin.selector.backend.reporting import report_body
+from cpufit_resolver import CpuProfile
+from cpufit_resolver.refusals import needs_features
 from cpufit_server.cli import main
 from cpufit_server.demands import CountingLimits, Demands
 from cpufit_wheelhouse.catalog import Demand, DemandLimits
@@ -152,6 +158,33 @@ def test_a_report_that_is_no_json_object_is_refused(filled: Any) -> None:
     for body, headers in ((b"{", as_json), (b"[]", as_json), (b"[" * 8000, as_json), (b"{}", {})):
         answer = filled.client.post("/api/v1/wanted", content=body, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid-report")
+
+
+def test_a_selector_offers_to_report_where_the_server_counts_and_its_report_is_taken(
+    filled: Any, tmp_path: Path, run_server: Callable[..., Any], make_wheel: Callable[..., Any]
+) -> None:
+    release = selectors_release(filled, tmp_path)
+    assert release.wanted
+    refused = [needs_features("a.whl", frozenset({"avx"}))]
+    profile = CpuProfile.parse("x86_64_v2+aes")
+    body = report_body(release, profile, refused, "cp311-cp311-manylinux_2_36_x86_64", "3.11.7")
+    assert filled.client.post("/api/v1/wanted", json=body).status_code == 204
+    assert [one["missing"] for one in wanted(filled)] == [{"avx": 1}]
+    with run_server(tmp_path / "quiet", wanted=False) as server:
+        fill(server, make_wheel)
+        assert not selectors_release(server, tmp_path).wanted
+
+
+def selectors_release(server: Any, folder: Path) -> Release:
+    """Return release 2.0 as its selector reads it."""
+    url = next(file["url"] for file in server.page()["files"] if file["filename"] == "fast-2.0.tar.gz")
+    data = server.client.get(f"/simple/fast/{url}").content
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        member = archive.extractfile("fast-2.0/candidates.json")
+        assert member is not None
+        place = folder / "candidates.json"
+        place.write_bytes(member.read())
+    return read_release(place)
 
 
 def test_reports_are_read_at_a_rate(

@@ -77,6 +77,8 @@ class SelectorContents:
     api_url: str
     source: SourceCandidate | None = None
     allow_unknown: bool = False
+    wanted: bool = False
+    """Whether the index counts refusals, and a selector may tell it of its own."""
 
     def check(self) -> None:
         """Refuse what would break on somebody's machine.

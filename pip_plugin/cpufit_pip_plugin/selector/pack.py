@@ -96,6 +96,7 @@ def _candidates_json(contents: SelectorContents) -> bytes:
         "version": str(Version(contents.version)),
         "api_url": contents.api_url.rstrip("/"),
         "allow_unknown": contents.allow_unknown,
+        "wanted": contents.wanted,
         "candidates": [
             candidate.as_dict()
             for candidate in sorted(contents.candidates, key=lambda each: (each.filename, each.sha256))

@@ -7,5 +7,6 @@ release, downloads it, checks its hash and hands it to the installer. Python 3.8
                                     ├► machine    what this CPU and this interpreter take
                                     ├► download ─► transport ─► credentials
                                     ├► source_build   the release's real source, where the index allows it
-                                    └► explain ─► alternatives   when nothing fits
+                                    ├► explain ─► alternatives   when nothing fits
+                                    └► reporting  … and the index counts what is wanted
 """

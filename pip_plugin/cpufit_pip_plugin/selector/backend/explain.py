@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Sequence
 
 from .alternatives import Alternative
@@ -16,12 +17,26 @@ _LONGEST_LIST = 12
 """Most wheels listed one by one: installers print all of this for each release that they try."""
 
 
+@dataclass(frozen=True)
+class Instead:
+    """What a refusal leads to: another release, another wheel of this one, or that somebody may build one."""
+
+    release: Alternative | None = None
+    """The newest release that fits."""
+    index_answered: bool = True
+    """Whether the index told its releases: otherwise nobody knows that none fits."""
+    import_only: str | None = None
+    """A wheel of the refused release that can be imported, though some of its operations die."""
+    counted: bool = False
+    """Whether the index has counted that this release is wanted."""
+
+
 def explain(
     release: Release,
     cpu: DetectedCpu,
     refusals: Sequence[Refusal],
     best_tag: str,
-    alternative: Alternative | None,
+    instead: Instead,
     quote: str = "'",
 ) -> str:
     """Return the whole block, without a newline at its end.
@@ -39,8 +54,9 @@ def explain(
         lines += [f"  {refusal.filename}", f"      {_reason(refusal)}"]
         lines += [f"      ({refusal.evidence})"] if refusal.evidence else []
     lines += _counts(len(told) - _LONGEST_LIST, len(refusals) - len(told), bool(told))
-    lines += _offer(alternative, quote, release)
-    lines += _otherwise(release, cpu, bool(told))
+    lines += _offer(instead.release, quote, release)
+    lines += _build_wanted(told, instead, best_tag, cpu)
+    lines += _otherwise(release, cpu, bool(told), instead.import_only)
     return "\n".join(lines)
 
 
@@ -79,13 +95,32 @@ def _offer(alternative: Alternative | None, quote: str, release: Release) -> lis
     ]
 
 
-def _otherwise(release: Release, cpu: DetectedCpu, about_cpu: bool) -> list[str]:
+def _build_wanted(told: Sequence[Refusal], instead: Instead, best_tag: str, cpu: DetectedCpu) -> list[str]:
+    """Return what would have to be there for this machine, where no other release is."""
+    lines = []
+    if instead.release is None and instead.index_answered:
+        kind = f"that needs no more than {_short_token(cpu)}" if told else f"for {best_tag}"
+        lines += ["", f"No release fits that the index knows of. What is missing is a build {kind}."]
+    if instead.counted:
+        # what leaves a machine is told on it
+        lines += [
+            "",
+            "The index was told that this release is wanted for such a CPU, Python and platform; not who wants it.",
+            "CPUFIT_NO_REPORT=1 keeps it from being told.",
+        ]
+    return lines
+
+
+def _otherwise(release: Release, cpu: DetectedCpu, about_cpu: bool, import_only: str | None) -> list[str]:
     lines = [
         "",
         "What else to do:",
         "",
         f"  * see what fits and why not: cpu-check {release.project} --index {release.api_url}/simple/",
     ]
+    if import_only is not None:
+        lines.append(f"  * {import_only} can be imported here, and some of its operations die;")
+        lines.append("    CPUFIT_ALLOW_IMPORT_ONLY=1 takes it all the same")
     if about_cpu and cpu.hidden:
         lines.append(
             '  * something hides features of the CPU from this process (above). Show them to it: CPU type "host" for a'

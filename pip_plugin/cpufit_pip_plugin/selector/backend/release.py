@@ -44,6 +44,8 @@ class Release:
     allow_unknown: bool
     wheels: tuple[WheelFile, ...]
     source: RemoteFile | None
+    wanted: bool = False
+    """Whether the index counts refusals."""
 
     def wheel(self, sha256: str) -> WheelFile:
         """Return the wheel of that hash."""
@@ -71,6 +73,7 @@ def read_release(path: Path | None = None) -> Release:
         allow_unknown=document["allow_unknown"],
         wheels=tuple(_wheel(row) for row in document["candidates"]),
         source=None if document["source"] is None else RemoteFile(**document["source"]),
+        wanted=document["wanted"],
     )
 
 

@@ -138,6 +138,18 @@ class Transport:
         except ValueError as error:  # what urllib says of a redirect to an address that is none
             raise DownloadFailed(f"{place_of(url)} redirects to what is no address: {error}") from error
 
+    def tell(self, url: str, body: bytes, *, timeout: float) -> None:
+        """Send JSON without credentials, and take no notice of what is answered.
+
+        :param timeout: seconds without a byte
+        :raises OSError: it could not be sent, or was refused
+        :raises HTTPException: likewise
+        :raises DownloadFailed: it was redirected to another place
+        """
+        headers = {"User-Agent": self._agent, "Content-Type": "application/json"}
+        request = Request(url, data=body, headers=headers, method="POST")  # noqa: S310  # the index's own URL
+        self._opener.open(request, timeout=timeout).close()
+
     def _open(self, url: str, headers: Mapping[str, str], wait: float) -> HTTPResponse:
         own = origin_of(url) == origin_of(self._base_url)
         try:

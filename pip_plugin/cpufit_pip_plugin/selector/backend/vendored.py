@@ -16,11 +16,13 @@ if TYPE_CHECKING or __package__ != "_cpufit_selector":
 
     from cpufit_resolver import Candidate, CpufitError, CpuProfile, Need, Selection, select
     from cpufit_resolver.detection import DetectedCpu, profile_for
+    from cpufit_resolver.features import architecture
     from cpufit_resolver.need import missing_features
     from cpufit_resolver.refusals import NEEDS_FEATURES, NOT_INSPECTED, OTHER_PLATFORM, Refusal
 else:
     from ._vendor.cpufit_resolver import Candidate, CpufitError, CpuProfile, Need, Selection, select
     from ._vendor.cpufit_resolver.detection import DetectedCpu, profile_for
+    from ._vendor.cpufit_resolver.features import architecture
     from ._vendor.cpufit_resolver.need import missing_features
     from ._vendor.cpufit_resolver.refusals import NEEDS_FEATURES, NOT_INSPECTED, OTHER_PLATFORM, Refusal
     from ._vendor.packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -44,6 +46,7 @@ __all__ = [
     "Selection",
     "SpecifierSet",
     "Version",
+    "architecture",
     "canonicalize_name",
     "missing_features",
     "parse_wheel_filename",

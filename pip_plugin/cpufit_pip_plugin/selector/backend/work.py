@@ -9,16 +9,26 @@ import sys
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, Sequence
 
 from . import source_build
 from .alternatives import Alternative, Taker, newest_fitting
 from .download import fetch, fetch_bytes
-from .explain import explain
+from .explain import Instead, explain
 from .failures import DownloadFailed, NothingFits
 from .release import Release, RemoteFile, WheelFile, read_release
+from .reporting import begin_report, may_report
 from .transport import BrokenConnection, Transport
-from .vendored import CpufitError, DetectedCpu, canonicalize_name, missing_features, profile_for, select, sys_tags
+from .vendored import (
+    CpufitError,
+    DetectedCpu,
+    Selection,
+    canonicalize_name,
+    missing_features,
+    profile_for,
+    select,
+    sys_tags,
+)
 
 API_TIMEOUT = 10.0
 """Seconds to wait for the list of releases: it only makes a refusal more helpful."""
@@ -114,9 +124,33 @@ def make_plan(settings: Mapping[str, object]) -> Plan:
     if release.source is not None:
         narrate(f"no wheel of {release.project} {release.version} runs here; the index allows building its source")
         return Plan(release, cpu, transport, None, release.source)
-    alternative = _alternative(release, transport, Taker(cpu.profile, tags, platform.python_version()))
+    raise _refusal(release, cpu, transport, found, tags)
+
+
+def _refusal(
+    release: Release, cpu: DetectedCpu, transport: Transport, found: Selection, tags: Sequence[str]
+) -> NothingFits:
+    """Return the refusal, with what fits instead; the index is told of it meanwhile where it counts refusals."""
+    python = platform.python_version()
+    report = None
+    if may_report(release, os.environ):
+        report = begin_report(release, transport, cpu.profile, found.refusals, tags[0], python)
+    alternative, answered = _alternative(release, transport, Taker(cpu.profile, tags, python))
+    instead = Instead(
+        release=alternative,
+        index_answered=answered,
+        import_only=_import_only(release, cpu, tags),
+        counted=report is not None and report.arrived(),
+    )
     quote = '"' if os.name == "nt" else "'"
-    raise NothingFits(explain(release, cpu, found.refusals, tags[0], alternative, quote))
+    return NothingFits(explain(release, cpu, found.refusals, tags[0], instead, quote))
+
+
+def _import_only(release: Release, cpu: DetectedCpu, tags: Sequence[str]) -> str | None:
+    """Return the wheel of this release that can be imported though not wholly used; None where there is none."""
+    wheels = (wheel.candidate for wheel in release.wheels)
+    chosen = select(wheels, cpu.profile, tags, allow_import_only=True).chosen
+    return None if chosen is None else chosen.filename
 
 
 def _need_text(wheel: WheelFile) -> str:
@@ -125,13 +159,13 @@ def _need_text(wheel: WheelFile) -> str:
     return f" (needs {wheel.need.key})" if wheel.need.by_arch else ""
 
 
-def _alternative(release: Release, transport: Transport, taker: Taker) -> Alternative | None:
-    """Return the newest release that fits; None where there is none, or the index does not say."""
+def _alternative(release: Release, transport: Transport, taker: Taker) -> tuple[Alternative | None, bool]:
+    """Return the newest release that fits, None where there is none; and whether the index told its releases."""
     url = f"{release.api_url}/api/v1/projects/{canonicalize_name(release.project)}"
     try:
         with transport.get(url, {"Accept": "application/json"}, timeout=API_TIMEOUT) as response:
             document: Mapping[str, Any] = json.loads(response.read(API_LIMIT))
-        return newest_fitting(document, release.project, release.version, taker)
+        return newest_fitting(document, release.project, release.version, taker), True
     except (BrokenConnection, DownloadFailed, OSError, HTTPException, ValueError, KeyError, TypeError, AttributeError):
         # a refusal without advice is still a refusal
-        return None
+        return None, False
