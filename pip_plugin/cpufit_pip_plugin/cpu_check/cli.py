@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cpufit_resolver import CpufitError, InvalidCpuToken
@@ -72,11 +73,24 @@ def _run(arguments: argparse.Namespace, output: Output) -> int:
         from .environment import command  # noqa: PLC0415  # this mode alone reads what is installed
 
         return command.run(arguments, output)
-    cpu = profile_for(arguments.cpu, os.environ, partial(detect, brand=not (arguments.token or arguments.quiet)))
+    cpu = profile_for(
+        arguments.cpu,
+        os.environ,
+        partial(detect, brand=not (arguments.token or arguments.quiet)),
+        project=arguments.project,
+        folder=_working_folder(),
+    )
     if arguments.token:
         print(cpu.profile.token)
         return FITS
     return _answer(arguments, cpu, output)
+
+
+def _working_folder() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:  # somebody removed it
+        return None
 
 
 def _answer(arguments: argparse.Namespace, cpu: DetectedCpu, output: Output) -> int:

@@ -37,6 +37,7 @@ SOURCES = {
     "argument": "named by --cpu",
     "environment": "named by CPUFIT_CPU",
     "file": "named by a file",
+    "cpufit.toml": "asked for in cpufit.toml, which may be less than the CPU has",
 }
 _LONG_TOKEN = 60
 _GREEN, _RED, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[0m"

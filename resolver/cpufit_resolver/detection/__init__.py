@@ -1,4 +1,4 @@
-"""What this process may execute: probe (I/O) ─► parse (pure) ─► decide (pure), and who may override it.
+"""What this process may execute: probe (I/O) ─► parse (pure) ─► decide (pure), who may override it or ask for less.
 
 ::
 
@@ -13,19 +13,25 @@ every core has that a process may run on does not count.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Callable, Mapping
 
 from . import override
 from .decide import EMULATOR, DetectedCpu, HiddenFeatures, decide
 from .evidence import CpuidLeaf, HostEvidence
 from .probe import brand_by_py_cpuinfo, probe
+from .toml_subset import InvalidConfig
+from .wishes import MoreThanTheCpuHas, find_wishes, reduced
 
 __all__ = [
     "CpuidLeaf",
     "DetectedCpu",
     "HiddenFeatures",
     "HostEvidence",
+    "InvalidConfig",
+    "MoreThanTheCpuHas",
     "decide",
     "detect",
     "probe",
@@ -50,12 +56,26 @@ def detect(*, brand: bool = False) -> DetectedCpu:
 
 
 def profile_for(
-    argument: str | None, environ: Mapping[str, str], detector: Callable[[], DetectedCpu] = detect
+    argument: str | None,
+    environ: Mapping[str, str],
+    detector: Callable[[], DetectedCpu] = detect,
+    *,
+    project: str | None = None,
+    folder: Path | None = None,
 ) -> DetectedCpu:
     """Return the CPU that is meant: ``argument`` (a token), ``CPUFIT_CPU``, the file, else this machine's.
 
-    The file is ``CPUFIT_CPU_FILE``, else ``cpufit/cpu`` in the user's settings folder.
+    The file is ``CPUFIT_CPU_FILE``, else ``cpufit/cpu`` in the user's settings folder. Of a CPU that no argument
+    names, a ``cpufit.toml`` may ask for less (:mod:`.wishes`).
 
+    :param project: what is to be installed; a wish for it counts
+    :param folder: where a ``cpufit.toml`` is looked for, there and above; None for the user's settings alone
     :raises InvalidCpuToken: what was named cannot be read; ``where`` tells where it stands
+    :raises InvalidConfig: a ``cpufit.toml`` cannot be understood
+    :raises MoreThanTheCpuHas: it asks for more than the CPU has
     """
-    return override.profile_for(argument, environ, detector)
+    cpu = override.profile_for(argument, environ, detector)
+    if cpu.source == "argument":
+        return cpu
+    settings = override.settings_folder(environ, sys.platform, override.home_folder(environ))
+    return reduced(cpu, find_wishes(environ, settings, folder), project)

@@ -44,7 +44,8 @@ class DetectedCpu:
     profile: CpuProfile
     source: str
     """``glibc``, ``cpuid``, ``cpuid+proc-cpuinfo``, ``proc-cpuinfo``, ``hwcap``, ``sysctl``, ``windows``,
-    ``cpuid+windows``, ``baseline``; or who overrode it: ``argument``, ``environment``, ``file``."""
+    ``cpuid+windows``, ``baseline``; or who overrode it: ``argument``, ``environment``, ``file``; or where less
+    is asked for: ``cpufit.toml``."""
     hidden: tuple[HiddenFeatures, ...] = ()
     brand: str | None = None
 

@@ -24,13 +24,22 @@ def override_path(environ: Mapping[str, str], platform: str, home: Path) -> Path
     """
     if environ.get(FILE_VARIABLE):
         return Path(environ[FILE_VARIABLE])
+    return settings_folder(environ, platform, home) / "cpu"
+
+
+def settings_folder(environ: Mapping[str, str], platform: str, home: Path) -> Path:
+    """Return cpufit's folder among the user's settings.
+
+    :param platform: as :data:`sys.platform`
+    :param home: the user's home folder
+    """
     if platform == "win32":
         settings = environ.get("APPDATA") or home / "AppData" / "Roaming"
     elif platform == "darwin":
         settings = home / "Library" / "Application Support"
     else:
         settings = environ.get("XDG_CONFIG_HOME") or home / ".config"
-    return Path(settings) / "cpufit" / "cpu"
+    return Path(settings) / "cpufit"
 
 
 def read_override_file(path: Path) -> str | None:
@@ -84,9 +93,12 @@ def profile_for(argument: str | None, environ: Mapping[str, str], detect: Callab
     """Return the CPU that is meant: see :func:`overriding_profile`; else what ``detect`` finds."""
 
     def read_file() -> tuple[str, str | None]:
-        # Path.home() raises where a container runs under a user id without a name
-        home = Path(environ.get("HOME") or environ.get("USERPROFILE") or "~")
-        path = override_path(environ, sys.platform, home)
+        path = override_path(environ, sys.platform, home_folder(environ))
         return str(path), read_override_file(path)
 
     return overriding_profile(argument, environ, read_file) or detect()
+
+
+def home_folder(environ: Mapping[str, str]) -> Path:
+    """Return the user's home folder, also where a container runs under a user id without a name."""
+    return Path(environ.get("HOME") or environ.get("USERPROFILE") or "~")

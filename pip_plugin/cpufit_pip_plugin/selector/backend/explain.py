@@ -9,7 +9,8 @@ from .alternatives import Alternative
 from .release import Release
 from .vendored import NEEDS_FEATURES, OTHER_PLATFORM, DetectedCpu, Refusal
 
-_OVERRIDES = {"environment": "CPUFIT_CPU", "file": "the file with the CPU's token"}
+_WISH = "cpufit.toml"
+_OVERRIDES = {"environment": "CPUFIT_CPU", "file": "the file with the CPU's token", _WISH: "cpufit.toml"}
 """What told the CPU in place of the machine, by the source of the detection."""
 _LONGEST_TOKEN = 8
 """Most features written out beyond the level."""
@@ -126,7 +127,9 @@ def _otherwise(release: Release, cpu: DetectedCpu, about_cpu: bool, import_only:
             '  * something hides features of the CPU from this process (above). Show them to it: CPU type "host" for a'
         )
         lines.append("    virtual machine, or native containers and a native Python in place of emulated ones")
-    if about_cpu and cpu.source in _OVERRIDES:
+    if about_cpu and cpu.source == _WISH:
+        lines.append("  * cpufit.toml asks for less than the CPU may have; without its line for this, more may fit")
+    elif about_cpu and cpu.source in _OVERRIDES:
         lines.append(
             f"  * the machine itself was not asked; if its CPU is another one, take away {_OVERRIDES[cpu.source]}"
         )

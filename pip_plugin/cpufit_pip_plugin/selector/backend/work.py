@@ -102,7 +102,7 @@ def make_plan(settings: Mapping[str, object]) -> Plan:
     :raises InvalidCpuToken: CPUFIT_CPU or its file cannot be read
     """
     release = read_release()
-    cpu = profile_for(None, os.environ)
+    cpu = profile_for(None, os.environ, project=release.project, folder=_users_folder(os.environ))
     tags = [str(tag) for tag in sys_tags()]
     transport = Transport(release.api_url, os.environ, agent=f"cpufit-selector/{release.cpufit}")
     found = select(
@@ -151,6 +151,15 @@ def _import_only(release: Release, cpu: DetectedCpu, tags: Sequence[str]) -> str
     wheels = (wheel.candidate for wheel in release.wheels)
     chosen = select(wheels, cpu.profile, tags, allow_import_only=True).chosen
     return None if chosen is None else chosen.filename
+
+
+def _users_folder(environ: Mapping[str, str]) -> Path | None:
+    """Return the folder in which the installer was started, where the shell tells.
+
+    The backend's own is a temporary one, below folders into which others may write.
+    """
+    told = environ.get("PWD", "")
+    return Path(told) if Path(told).is_absolute() else None
 
 
 def _need_text(wheel: WheelFile) -> str:
