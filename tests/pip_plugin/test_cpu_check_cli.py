@@ -90,8 +90,18 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        REPORTS.append((self.path, self.headers["Authorization"], body))
+        self.send_response(404 if body["project"] == "twins" else 204)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
         pass
+
+
+REPORTS: list[tuple[str, str | None, dict[str, Any]]] = []
 
 
 @pytest.fixture(scope="module")
@@ -400,3 +410,34 @@ def test_plain_report_loads_neither_httpx_nor_packaging_nor_py_cpuinfo() -> None
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(ROOTS)}
     done = subprocess.run([sys.executable, "-S", "-c", program], env=env, capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "['argparse']"
+
+
+def test_the_index_is_told_what_is_wanted_only_where_somebody_asks(
+    index: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    REPORTS.clear()
+    address = index.replace("//", "//me:secret@")
+    answer(capsys, "demo", "--index", address, "--cpu", "x86_64_v2+sha_ni")
+    assert REPORTS == []
+    code, body = answer(capsys, "demo", "--index", address, "--cpu", "x86_64_v2+sha_ni", "--report")
+    assert (code, body["reported"]) == (0, True)
+    ((path, credentials, report),) = REPORTS
+    assert (path, credentials) == ("/api/v1/wanted", None)
+    assert (report["project"], report["version"], report["cpu"]) == ("demo", "2.0", "x86_64_v2")
+    assert "avx2" in report["missing"]
+    assert report["platform"] == BEST.split("-", 2)[2]
+    # what fits is not wanted, and an index that takes no reports is no error
+    assert answer(capsys, "demo", "--index", index, "--cpu", "x86_64_v3", "--report")[1]["reported"] is False
+    assert answer(capsys, "twins", "--index", index, "--cpu", "x86_64_v1", "--report")[1]["reported"] is False
+
+
+def test_where_nothing_fits_a_wheel_that_can_be_imported_is_a_way_out(
+    index: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partly = {**wheel("partly-1.0.whl", "any"), "need": {"x86_64": {"import": "x86_64_v2", "use": "x86_64_v2+avx"}}}
+    project = {"name": "partly", "releases": [{"version": "1.0", "files": [partly]}]}
+    monkeypatch.setitem(ANSWERS, "/api/v1/projects/partly", (200, json.dumps(project).encode()))
+    assert cli.main(["partly", "--index", index, "--cpu", "x86_64_v2"]) == 1
+    out = capsys.readouterr().out.splitlines()
+    assert "x86_64_v2. --report tells the index that it is wanted." in out
+    assert "partly-1.0.whl can be imported here, and what needs avx dies: --import-only takes it," in out

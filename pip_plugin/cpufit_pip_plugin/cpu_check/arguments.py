@@ -73,6 +73,11 @@ def _add_index_options(parser: argparse.ArgumentParser) -> None:
         help="where nothing fits, take a wheel that can be imported though some of its operations die "
         "(also: CPUFIT_ALLOW_IMPORT_ONLY=1)",
     )
+    parser.add_argument(
+        "--report",
+        action="store_true",
+        help="where nothing of the newest release fits, tell the index of it",
+    )
 
 
 def read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -99,8 +104,8 @@ def read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"one question at a time: {' or '.join(asked)}")
     if found.index and not {"a PROJECT", "-r", "--environment"} & set(asked):
         parser.error("--index goes with a PROJECT, -r or --environment")
-    if found.all and found.project is None:
-        parser.error("--index and --all go with a PROJECT")
+    if (found.all or found.report) and found.project is None:
+        parser.error("--index, --all and --report go with a PROJECT")
     if found.token and asked:
         parser.error(f"--token goes without {asked[0]}")
     if found.trial is not None and found.environment is None:

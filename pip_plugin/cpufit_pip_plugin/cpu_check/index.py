@@ -121,7 +121,7 @@ def ask(
 
     try:
         with httpx.Client(
-            verify=_certificates(environ),
+            verify=certificates(environ),
             timeout=seconds,
             # an own word comes before netrc, as it does for pip
             auth=None if "@" in urlsplit(url).netloc else _netrc(environ),
@@ -142,7 +142,11 @@ def ask(
     return answer.status_code, data if isinstance(data, dict) else {}
 
 
-def _certificates(environ: Mapping[str, str]) -> Any:  # an ssl context or True, as httpx takes it
+def certificates(environ: Mapping[str, str]) -> Any:  # an ssl context or True, as httpx takes it
+    """Return what httpx takes as the certificates to trust: those that pip was told to trust.
+
+    :raises IndexCannotAnswer: they cannot be read
+    """
     import ssl  # noqa: PLC0415  # as httpx
 
     names = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")

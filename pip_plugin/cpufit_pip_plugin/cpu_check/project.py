@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from packaging.tags import sys_tags
@@ -18,7 +19,8 @@ from .index import IndexAddress, IndexProject, InvalidIndexUrl, fetch_project, r
 from .installers import pip_index
 from .judge import JudgedRelease, foreign_tags, judge_project, newest_fit
 from .output import Output
-from .report import project_lines
+from .report import importable_lines, project_lines
+from .reporting import newest_unmet, report_body, send_report
 from .surroundings import index_address, pip_files, warnings_for
 
 if TYPE_CHECKING:
@@ -38,15 +40,21 @@ def run(arguments: argparse.Namespace, project: str, cpu: DetectedCpu, output: O
     found = fetch_project(address, name, os.environ)
     releases = judge_releases(found, cpu.profile, everything=arguments.all, import_only=arguments.import_only)
     newest = newest_fit(releases)
+    reported = _report(address, found, releases, cpu.profile) if arguments.report else None
     warnings = warnings_for(cpu, address)
     if output.as_json:
         rows = [release.as_dict() for release in releases]
         about = {"project": name, "index": address.shown, "newest_fit": newest, "releases": rows}
-        output.json({**cpu_body(cpu, warnings), **about})
+        told = {} if reported is None else {"reported": reported}
+        output.json({**cpu_body(cpu, warnings), **about, **told})
     else:
         lines = project_lines(
             name, cpu, address.shown, releases, newest, option=index_option(address), colour=output.colour
         )
+        if newest is None:
+            lines += importable_lines(judge_releases(found, cpu.profile, everything=False, import_only=True))
+        if reported is not None:
+            lines.append("The index was told what is wanted." if reported else "The index was told nothing.")
         output.lines(lines, warnings)
     return FITS if newest is not None else NOTHING_FITS
 
@@ -75,9 +83,29 @@ def judge_releases(
     project: IndexProject, profile: CpuProfile, *, everything: bool, import_only: bool
 ) -> tuple[JudgedRelease, ...]:
     """Return the verdict on each release for this Python, newest first; see :func:`.judge.judge_project`."""
+    return judge_project(
+        project,
+        profile,
+        _tags(project, profile),
+        platform.python_version(),
+        everything=everything,
+        import_only=import_only,
+    )
+
+
+def _tags(project: IndexProject, profile: CpuProfile) -> list[str]:
     tags = [str(tag) for tag in sys_tags()]
     if detect().profile.arch != profile.arch:
         tags = foreign_tags(tags, (file for _, files in project.releases for file in files), profile.arch)
-    return judge_project(
-        project, profile, tags, platform.python_version(), everything=everything, import_only=import_only
-    )
+    return tags
+
+
+def _report(
+    address: IndexAddress, project: IndexProject, releases: Sequence[JudgedRelease], profile: CpuProfile
+) -> bool:
+    """Tell the index that its newest release is wanted; False where it is no refusal, or the index does not take it."""
+    unmet = newest_unmet(releases)
+    if unmet is None:
+        return False
+    body = report_body(project, unmet, profile, _tags(project, profile)[0], platform.python_version())
+    return send_report(address, body, os.environ)

@@ -103,11 +103,25 @@ def project_lines(
     for release in releases:
         lines += _release_lines(release, cpu.profile, width, colour=colour)
     if newest is None:
-        return [*lines, "", *_nothing_fits(project, releases)]
+        return [*lines, "", *_nothing_fits(project, releases, cpu.profile)]
     return [*lines, "", f"Newest release that fits: {newest}    pip install '{project}=={newest}'{option}"]
 
 
-def _nothing_fits(project: str, releases: Sequence[JudgedRelease]) -> list[str]:
+def importable_lines(releases: Iterable[JudgedRelease]) -> list[str]:
+    """Return what is a way out where nothing fits: the newest release that can be imported, though not wholly used.
+
+    :param releases: judged with import-only fits let in, newest first
+    """
+    found = next((release for release in releases if release.fits), None)
+    if found is None:
+        return []
+    return [
+        f"{found.wheel} can be imported here, and what needs {', '.join(found.missing)} dies: --import-only takes it,",
+        "and so does CPUFIT_ALLOW_IMPORT_ONLY=1 when it is installed.",
+    ]
+
+
+def _nothing_fits(project: str, releases: Sequence[JudgedRelease], profile: CpuProfile) -> list[str]:
     codes = {refusal.code for release in releases for refusal in release.refusals}
     if not releases:
         return ["The project has no release."]
@@ -119,7 +133,10 @@ def _nothing_fits(project: str, releases: Sequence[JudgedRelease]) -> list[str]:
             f"as it is (cpufit-server project set {project} --unknown allow).",
         ]
     if refusals.NEEDS_FEATURES in codes:
-        return ["No release fits this CPU. Whoever runs the index can add a build that needs less."]
+        return [
+            "No release fits this CPU. Whoever runs the index can add a build that needs less: no more than",
+            f"{profile.token}. --report tells the index that it is wanted.",
+        ]
     if codes == {refusals.NO_WHEELS}:
         return ["No release fits: none has a wheel, only source."]
     return ["No release fits this platform and Python; the CPU is not the reason."]
