@@ -53,6 +53,7 @@ def project_as_json(
             "plain": project.plain,
             "build_sdist": project.build_sdist,
         },
+        "instead": project.instead,
         "releases": [
             {
                 "version": release.version,

@@ -441,3 +441,23 @@ def test_where_nothing_fits_a_wheel_that_can_be_imported_is_a_way_out(
     out = capsys.readouterr().out.splitlines()
     assert "x86_64_v2. --report tells the index that it is wanted." in out
     assert "partly-1.0.whl can be imported here, and what needs avx dies: --import-only takes it," in out
+
+
+def test_where_nothing_fits_the_project_that_the_index_names_is_looked_at(
+    index: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lts = {"name": "fast-lts", "releases": [{"version": "0.9", "files": [wheel("fast_lts-0.9.whl", "x86_64_v1")]}]}
+    fast = {
+        "name": "fast",
+        "instead": "fast-lts",
+        "releases": [{"version": "1.0", "files": [wheel("f.whl", "x86_64_v3")]}],
+    }
+    for project in (fast, lts):
+        monkeypatch.setitem(ANSWERS, f"/api/v1/projects/{project['name']}", (200, json.dumps(project).encode()))
+    code, body = answer(capsys, "fast", "--index", index, "--cpu", "x86_64_v1")
+    assert (code, body["instead"]) == (1, {"project": "fast-lts", "newest_fit": "0.9"})
+    assert cli.main(["fast", "--index", index, "--cpu", "x86_64_v1"]) == 1
+    assert (
+        f"The project fast-lts fits: pip install 'fast-lts==0.9' --index-url {index}/simple/" in capsys.readouterr().out
+    )
+    assert "instead" not in answer(capsys, "fast", "--index", index, "--cpu", "x86_64_v3")[1]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
-from cpufit_pip_plugin.selector.backend.alternatives import Alternative, Taker, newest_fitting, short
+from cpufit_pip_plugin.selector.backend.alternatives import Alternative, Taker, newest_fitting, newest_of_other, short
 from cpufit_pip_plugin.selector.backend.explain import Instead, explain
 from cpufit_pip_plugin.selector.backend.release import Release
 from cpufit_resolver import CpuProfile, parse_need
@@ -192,3 +192,14 @@ def test_a_wheel_of_the_release_that_can_be_imported_is_a_way_out() -> None:
 def test_what_was_told_to_the_index_is_told_to_the_user_with_how_to_keep_it() -> None:
     lines = advice(needs_features("demo-2.0-a.whl", frozenset({"avx2"})), instead=Instead(counted=True))
     assert "CPUFIT_NO_REPORT=1 keeps it from being told." in lines
+
+
+def test_another_project_is_offered_by_its_newest_release_that_fits() -> None:
+    taker = Taker(CpuProfile.parse("x86_64_v2"), [TAG], "3.11.7")
+    document = {"name": "demo-lts", "releases": [NEW, OLD, release("1.36.0rc1", "x86_64_v2")]}
+    found = newest_of_other(document, taker)
+    assert found == Alternative("1.33.1", "demo-lts==1.33.1", "demo-lts")
+    assert newest_of_other({"name": "demo-lts", "releases": [NEW]}, taker) is None
+    lines = advice(needs_features("demo-2.0-a.whl", frozenset({"avx2"})), instead=Instead(found))
+    assert "No release fits, but one of demo-lts does: 1.33.1. To install it:" in lines
+    assert "    pip install 'demo-lts==1.33.1' --index-url https://index.example/simple/" in lines

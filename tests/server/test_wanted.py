@@ -76,12 +76,24 @@ def test_the_page_itself_tells_what_is_missing_and_what_fits(filled: Any) -> Non
         "code": "wheel-needs-cpu-features",
         "missing_features": ["avx"],
         "newest_fit": "1.0",
+        "instead": None,
         "message": "2.0 is not listed: its least demanding wheel needs avx, which this CPU does not have; "
         "the newest release that fits is 1.0",
     }
     text = filled.client.get("/cpu/x86_64_v2/simple/fast/").text
     assert "<p>2.0 is not listed: " in text
     assert "_cpufit_unmet" not in filled.page("/cpu/x86_64_v3/simple/fast/")
+
+
+def test_where_no_release_fits_the_page_names_the_project_that_the_operator_names(filled: Any) -> None:
+    home = str(filled.settings.home)
+    assert main(["project", "set", "fast", "--instead", "Fast_LTS", "--home", home]) == 0
+    told = filled.page("/cpu/x86_64_v1/simple/fast/")["_cpufit_unmet"]
+    assert (told["newest_fit"], told["instead"]) == (None, "fast-lts")
+    assert told["message"].endswith("no release fits; the project fast-lts has builds for other CPUs")
+    assert filled.client.get("/api/v1/projects/fast").json()["instead"] == "fast-lts"
+    assert main(["project", "set", "fast", "--instead", "", "--home", home]) == 0
+    assert filled.client.get("/api/v1/projects/fast").json()["instead"] is None
 
 
 def test_no_page_writes_to_the_catalog_and_a_stop_writes_what_was_counted(

@@ -35,6 +35,8 @@ class Unmet:
     """What the least demanding wheel lacks, sorted."""
     newest_fit: str | None
     """The newest release that has something for this CPU."""
+    instead: str | None = None
+    """The project that the operator names for such CPUs."""
 
     @property
     def sentence(self) -> str:
@@ -44,6 +46,8 @@ class Unmet:
             NOT_INSPECTED: "nobody knows yet which CPU features its wheels need",
         }.get(self.reason, "it has no wheel for this architecture")
         rest = "no release fits" if self.newest_fit is None else f"the newest release that fits is {self.newest_fit}"
+        if self.newest_fit is None and self.instead is not None:
+            rest += f"; the project {self.instead} has builds for other CPUs"
         return f"{self.version} is not listed: {why}; {rest}"
 
     def as_dict(self) -> dict[str, object]:
@@ -53,6 +57,7 @@ class Unmet:
             "code": self.reason,
             "missing_features": list(self.missing),
             "newest_fit": self.newest_fit,
+            "instead": self.instead,
             "message": self.sentence,
         }
 
@@ -76,7 +81,13 @@ def unmet_in(snapshot: ProjectSnapshot, profile: CpuProfile, *, import_only: boo
         if _unmet(release, snapshot.project, profile, import_only=import_only) is None
     )
     reason, missing = found
-    return Unmet(version=releases[0].version, reason=reason, missing=missing, newest_fit=next(fitting, None))
+    return Unmet(
+        version=releases[0].version,
+        reason=reason,
+        missing=missing,
+        newest_fit=next(fitting, None),
+        instead=snapshot.project.instead,
+    )
 
 
 def refused_release(release: Release, project: Project, profile: CpuProfile) -> str | None:

@@ -73,6 +73,8 @@ class IndexProject:
     name: str
     releases: tuple[tuple[str, tuple[IndexFile, ...]], ...]
     allow_unknown: bool
+    instead: str | None = None
+    """The project that has builds for CPUs which this one has nothing for, as the index's operator says."""
 
 
 def read_address(url: str) -> IndexAddress:
@@ -208,7 +210,13 @@ def read_project(body: Mapping[str, Any], where: str) -> IndexProject:
             for release in body["releases"]
         )
         policy = body.get("policy", {})
-        return IndexProject(name=str(body["name"]), releases=releases, allow_unknown=policy.get("unknown") == "allow")
+        instead = body.get("instead")
+        return IndexProject(
+            name=str(body["name"]),
+            releases=releases,
+            allow_unknown=policy.get("unknown") == "allow",
+            instead=instead if isinstance(instead, str) else None,
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise NotACpufitIndex(
             f"the answer is not what this version understands: {error!r}", where=where, hint="upgrade cpufit"

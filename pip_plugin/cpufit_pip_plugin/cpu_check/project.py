@@ -15,7 +15,7 @@ from cpufit_resolver.detection import DetectedCpu, detect
 
 from .bodies import cpu_body
 from .exits import FITS, NOTHING_FITS
-from .index import IndexAddress, IndexProject, InvalidIndexUrl, fetch_project, read_address
+from .index import IndexAddress, IndexCannotAnswer, IndexProject, InvalidIndexUrl, fetch_project, read_address
 from .installers import pip_index
 from .judge import JudgedRelease, foreign_tags, judge_project, newest_fit
 from .output import Output
@@ -40,17 +40,22 @@ def run(arguments: argparse.Namespace, project: str, cpu: DetectedCpu, output: O
     found = fetch_project(address, name, os.environ)
     releases = judge_releases(found, cpu.profile, everything=arguments.all, import_only=arguments.import_only)
     newest = newest_fit(releases)
+    other = _instead(address, found, cpu.profile) if newest is None else None
     reported = _report(address, found, releases, cpu.profile) if arguments.report else None
     warnings = warnings_for(cpu, address)
     if output.as_json:
         rows = [release.as_dict() for release in releases]
         about = {"project": name, "index": address.shown, "newest_fit": newest, "releases": rows}
-        told = {} if reported is None else {"reported": reported}
+        told: dict[str, object] = {} if reported is None else {"reported": reported}
+        if other is not None:
+            told["instead"] = {"project": other[0], "newest_fit": other[1]}
         output.json({**cpu_body(cpu, warnings), **about, **told})
     else:
         lines = project_lines(
             name, cpu, address.shown, releases, newest, option=index_option(address), colour=output.colour
         )
+        if other is not None:
+            lines.append(f"The project {other[0]} fits: pip install '{'=='.join(other)}'{index_option(address)}")
         if newest is None:
             lines += importable_lines(judge_releases(found, cpu.profile, everything=False, import_only=True))
         if reported is not None:
@@ -98,6 +103,18 @@ def _tags(project: IndexProject, profile: CpuProfile) -> list[str]:
     if detect().profile.arch != profile.arch:
         tags = foreign_tags(tags, (file for _, files in project.releases for file in files), profile.arch)
     return tags
+
+
+def _instead(address: IndexAddress, project: IndexProject, profile: CpuProfile) -> tuple[str, str] | None:
+    """Return the project that the index names for other CPUs, and the newest release of it that fits; None if none."""
+    if project.instead is None:
+        return None
+    try:
+        other = fetch_project(address, project.instead, os.environ)
+    except IndexCannotAnswer:  # a refusal without advice is still a refusal
+        return None
+    newest = newest_fit(judge_releases(other, profile, everything=False, import_only=False))
+    return None if newest is None else (other.name, newest)
 
 
 def _report(

@@ -27,6 +27,12 @@ def configure_parser(subparsers: Subparsers) -> None:
         "--plain", choices=("ordinary", "selector"), help="what plain installers see of a release with variants"
     )
     change.add_argument("--build-sdist", choices=_SWITCH, help="let the selector build the sdist where no wheel fits")
+    change.add_argument(
+        "--instead",
+        type=lambda text: project_name(text) if text else text,
+        metavar="OTHER",
+        help="the project to name where nothing of this one fits a CPU; '' for none",
+    )
     change.add_argument("--create", action="store_true", help="make the project where it is not there yet")
     add_home_option(change)
     change.set_defaults(execute=execute_set)
@@ -56,6 +62,7 @@ def execute_set(arguments: argparse.Namespace) -> int:
             unknown=arguments.unknown,
             plain=arguments.plain,
             build_sdist=_SWITCH.get(arguments.build_sdist),
+            instead=arguments.instead,
         )
     print(_policy_line(project))
     return 0
@@ -94,7 +101,7 @@ def _policy_line(project: Project) -> str:
     variants, build = ("on" if switch else "off" for switch in (project.variants, project.build_sdist))
     return (
         f"{project.display_name}: variants {variants}, unknown {project.unknown}, plain {project.plain}, "
-        f"build-sdist {build}"
+        f"build-sdist {build}" + ("" if project.instead is None else f", instead {project.instead}")
     )
 
 
@@ -108,6 +115,7 @@ def _as_dict(project: Project, files: list[StoredFile], hidings: tuple[Hiding, .
             "plain": project.plain,
             "build_sdist": project.build_sdist,
         },
+        "instead": project.instead,
         "files": [
             {
                 "filename": file.filename,

@@ -176,13 +176,17 @@ class Catalog:
         unknown: UnknownPolicy | None = None,
         plain: PlainPolicy | None = None,
         build_sdist: bool | None = None,
+        instead: str | None = None,
     ) -> Project:
         """Change a project's policy, leaving what is None, and return the project.
 
+        :param instead: the project to name where nothing fits; empty for none
         :raises NoSuchProject: it is not hosted
         """
         wanted = {"variants": variants, "unknown": unknown, "plain": plain, "build_sdist": build_sdist}
-        given = {key: value for key, value in wanted.items() if value is not None}
+        given: dict[str, object] = {key: value for key, value in wanted.items() if value is not None}
+        if instead is not None:
+            given["instead"] = canonicalize_name(instead) or None
         projects = schema.projects
         with self._writer.begin() as connection:
             project = statements.find_project(connection, canonicalize_name(name))

@@ -40,6 +40,8 @@ class Project:
     """Whether a selector may build the release's real source distribution when no wheel fits."""
     serial: int
     """Grows with every change that a page could show."""
+    instead: str | None = None
+    """The project, by its normal name, that has builds for CPUs which this one has nothing for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

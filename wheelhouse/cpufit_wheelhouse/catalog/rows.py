@@ -37,6 +37,7 @@ def project_of(row: Row[Any]) -> Project:
         plain=row.plain,
         build_sdist=row.build_sdist,
         serial=row.serial,
+        instead=row.instead,
     )
 
 

@@ -74,6 +74,7 @@ projects = Table(
     Column("build_sdist", Boolean, nullable=False),
     Column("serial", BigInteger, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("instead", String(255), nullable=True),
     CheckConstraint("unknown IN ('refuse', 'allow')", name="unknown"),
     CheckConstraint("plain IN ('ordinary', 'selector')", name="plain"),
 )

@@ -26,6 +26,8 @@ class Alternative:
 
     version: str
     requirement: str
+    project: str = ""
+    """Where it is another project's release: which."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,26 @@ def newest_fitting(document: Mapping[str, Any], project: str, refused: str, take
     above = [version for version in others if version > best]
     bound = f"=={best}" if best > own or not above else f"<{short(min(above))}"
     return Alternative(version=str(best), requirement=f"{project}{bound}")
+
+
+def newest_of_other(document: Mapping[str, Any], taker: Taker) -> Alternative | None:
+    """Return the newest final release of another project that fits, or None.
+
+    :param document: what ``/api/v1/projects/{name}`` answers for that project
+    """
+    allow_unknown = document.get("policy", {}).get("unknown") == "allow"
+    fits = []
+    for row in document["releases"]:
+        version = _version(row["version"])
+        if version is None or version.is_prerelease:
+            continue
+        found = select(_candidates(row["files"], taker.python), taker.profile, taker.tags, allow_unknown=allow_unknown)
+        if found.chosen:
+            fits.append(version)
+    if not fits:
+        return None
+    name = document["name"]
+    return Alternative(version=str(max(fits)), requirement=f"{name}=={max(fits)}", project=name)
 
 
 def short(version: Version) -> str:

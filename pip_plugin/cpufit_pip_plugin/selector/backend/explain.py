@@ -88,9 +88,12 @@ def _offer(alternative: Alternative | None, quote: str, release: Release) -> lis
     if alternative is None:
         return []
     # The index belongs to the line: copied without it, another index would bring its own wheel, which may crash here.
+    told = f"The newest release that fits is {alternative.version}. To install it:"
+    if alternative.project:
+        told = f"No release fits, but one of {alternative.project} does: {alternative.version}. To install it:"
     return [
         "",
-        f"The newest release that fits is {alternative.version}. To install it:",
+        told,
         "",
         f"    pip install {quote}{alternative.requirement}{quote} --index-url {release.api_url}/simple/",
     ]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
 from . import source_build
-from .alternatives import Alternative, Taker, newest_fitting
+from .alternatives import Alternative, Taker, newest_fitting, newest_of_other
 from .download import fetch, fetch_bytes
 from .explain import Instead, explain
 from .failures import DownloadFailed, NothingFits
@@ -168,13 +168,21 @@ def _need_text(wheel: WheelFile) -> str:
     return f" (needs {wheel.need.key})" if wheel.need.by_arch else ""
 
 
+def _project(release: Release, name: str, transport: Transport) -> Mapping[str, Any]:
+    url = f"{release.api_url}/api/v1/projects/{canonicalize_name(name)}"
+    with transport.get(url, {"Accept": "application/json"}, timeout=API_TIMEOUT) as response:
+        document: Mapping[str, Any] = json.loads(response.read(API_LIMIT))
+    return document
+
+
 def _alternative(release: Release, transport: Transport, taker: Taker) -> tuple[Alternative | None, bool]:
     """Return the newest release that fits, None where there is none; and whether the index told its releases."""
-    url = f"{release.api_url}/api/v1/projects/{canonicalize_name(release.project)}"
     try:
-        with transport.get(url, {"Accept": "application/json"}, timeout=API_TIMEOUT) as response:
-            document: Mapping[str, Any] = json.loads(response.read(API_LIMIT))
-        return newest_fitting(document, release.project, release.version, taker), True
+        document = _project(release, release.project, transport)
+        own = newest_fitting(document, release.project, release.version, taker)
+        if own is not None or not document.get("instead"):
+            return own, True
+        return newest_of_other(_project(release, document["instead"], transport), taker), True
     except (BrokenConnection, DownloadFailed, OSError, HTTPException, ValueError, KeyError, TypeError, AttributeError):
         # a refusal without advice is still a refusal
         return None, False
