@@ -7,6 +7,7 @@ import json
 import tarfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -264,6 +265,12 @@ def test_a_client_counts_again_on_another_day_and_one_of_ipv6_is_its_network() -
     days[0] += timedelta(days=1)
     assert demands.count(demand(), "2001:db8::1")
     assert [(one.day.day, one.count) for one in demands.waiting()] == [(1, 2), (1, 1), (2, 1)]
+
+
+def test_a_page_and_a_report_of_one_client_are_one_demand() -> None:
+    demands, _, _ = counting()
+    assert demands.count(demand(), "192.0.2.1")
+    assert not demands.count(replace(demand(), python="3.11", platform="linux_x86_64"), "192.0.2.1")
 
 
 def test_no_address_is_kept_anywhere() -> None:
