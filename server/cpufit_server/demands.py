@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+_BATCH = 500
+"""Demands written in one transaction: an upload waits for no more of them."""
+
+
 def _today() -> date:
     return datetime.now(timezone.utc).date()
 
@@ -130,7 +134,9 @@ class Demands:
         for (day, demand), count in taken.items():
             by_day.setdefault(day, {})[demand] = count
         for day, counts in by_day.items():
-            self._write(day, counts)
+            entries = list(counts.items())
+            for start in range(0, len(entries), _BATCH):
+                self._write(day, dict(entries[start : start + _BATCH]))
 
     def _write(self, day: date, counts: dict[Demand, int]) -> None:
         try:

@@ -32,6 +32,7 @@ from .services import services_of
 
 if TYPE_CHECKING:
     from cpufit_wheelhouse.catalog import ProjectSnapshot
+    from cpufit_wheelhouse.home import Home
 
 router = APIRouter()
 
@@ -62,12 +63,16 @@ async def report(request: Request) -> Response:
     if not demands.admit_report():
         raise TooManyReports("too many reports; this one is not counted, and nothing depends on it")
     told = _told(await _body(request, services.settings.wanted_max_report_bytes))
-    snapshot = await run_in_threadpool(services.home.catalog.snapshot, told["project"])
-    if snapshot is None:
-        raise NotFound(f"there is no project {told['project']} on this server", code="no-such-project")
-    demand = demand_of_report(told, snapshot.shown())
+    demand = await run_in_threadpool(_demand, services.home, told)
     demands.count(demand, request.client.host if request.client else None)
     return Response(status_code=204, headers={"Cache-Control": "no-store"})
+
+
+def _demand(home: Home, told: dict[str, Any]) -> Demand:
+    snapshot = home.catalog.snapshot(told["project"])
+    if snapshot is None:
+        raise NotFound(f"there is no project {told['project']} on this server", code="no-such-project")
+    return demand_of_report(told, snapshot.shown())
 
 
 async def _body(request: Request, most: int) -> Any:
