@@ -37,19 +37,22 @@ if TYPE_CHECKING:
 router = APIRouter()
 
 _MOST_DAYS = 3650
+_LISTED, _MOST_LISTED = 100, 1000
+"""How many releases one answer has where nobody says, and at the most."""
 _FIELDS = {"project", "version", "cpu", "missing", "python", "platform"}
 _PYTHON = re.compile(r"3\.\d{1,2}")
 _PLATFORM = re.compile(r"[a-z0-9_]{1,64}")
 
 
 @router.api_route("/api/v1/wanted", methods=["GET", "HEAD"])
-def wanted(request: Request, project: str | None = None, days: int = DEFAULT_DAYS) -> Response:
+def wanted(request: Request, project: str | None = None, days: int = DEFAULT_DAYS, limit: int = _LISTED) -> Response:
     """Answer with what is wanted and not here, most of all first."""
     services = services_of(request)
     waiting = () if services.demands is None else services.demands.waiting()
     days = max(1, min(days, _MOST_DAYS))
     found = ranked(services.home, services.settings, waiting, project=project, days=days)
-    body = {"days": days, "wanted": [one.as_dict() for one in found]}
+    shown = found[: max(1, min(limit, _MOST_LISTED))]
+    body = {"days": days, "releases": len(found), "wanted": [one.as_dict() for one in shown]}
     return JSONResponse(body, headers={"Cache-Control": "private, no-cache"})
 
 

@@ -86,6 +86,16 @@ def test_the_page_itself_tells_what_is_missing_and_what_fits(filled: Any) -> Non
     assert "_cpufit_unmet" not in filled.page("/cpu/x86_64_v3/simple/fast/")
 
 
+def test_an_answer_has_the_most_wanted_and_tells_how_many_there_are(filled: Any) -> None:
+    for version, cpu in (("1.0", "x86_64_v1"), ("2.0", "x86_64_v2")):
+        report = {**REPORT, "version": version, "cpu": cpu, "missing": []}
+        assert filled.client.post("/api/v1/wanted", json=report).status_code == 204
+    body = filled.client.get("/api/v1/wanted", params={"limit": 1}).json()
+    assert (body["releases"], [one["version"] for one in body["wanted"]]) == (2, ["1.0"])
+    assert len(filled.client.get("/api/v1/wanted", params={"limit": -5, "days": -1}).json()["wanted"]) == 1
+    assert filled.client.get("/api/v1/wanted", params={"days": "many"}).status_code == 400
+
+
 def test_where_no_release_fits_the_page_names_the_project_that_the_operator_names(filled: Any) -> None:
     home = str(filled.settings.home)
     assert main(["project", "set", "fast", "--instead", "Fast_LTS", "--home", home]) == 0
