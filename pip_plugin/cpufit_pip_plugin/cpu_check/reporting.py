@@ -65,7 +65,8 @@ def send_report(address: IndexAddress, body: Mapping[str, object], environ: Mapp
 
     try:
         # without a word about it, httpx would take credentials from netrc
-        client = httpx.Client(verify=certificates(environ), timeout=TIMEOUT_SECONDS, auth=httpx.Auth())
+        proxy, trust = environ.get("PIP_PROXY") or None, certificates(environ)
+        client = httpx.Client(verify=trust, timeout=TIMEOUT_SECONDS, auth=httpx.Auth(), proxy=proxy)
         with client:
             answer = client.post(f"{address.shown}/api/v1/wanted", json=dict(body))
     except (httpx.HTTPError, httpx.InvalidURL, OSError):
