@@ -92,6 +92,10 @@ def test_two_files_of_one_name_never_get_one_need(home: Home) -> None:
     outcomes = sorted(done.outcome for done in again(home, found("x86_64_v3")))
     assert outcomes == ["conflict", "unchanged"]
     assert sorted(file.need_key for file in home.catalog.files("demo")) == ["x86_64_v2", "x86_64_v3"]
+    # the one that stays below its verdict is offered to nobody
+    (hiding,) = home.catalog.hidings.of("demo")
+    (below,) = (file for file in home.catalog.files("demo") if file.need_key == "x86_64_v2")
+    assert (hiding.sha256, hiding.who) == (below.sha256, "cpufit-server reinspect")
 
 
 def test_an_override_stands_above_the_verdict_until_it_ends(home: Home) -> None:

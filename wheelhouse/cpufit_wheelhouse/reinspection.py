@@ -2,7 +2,8 @@
 
 What was declared stays where the new verdict allows it and is raised to the verdict otherwise; an override stays until
 it is ended; what rested on an older verdict, or on an override that ended, becomes the new one. Where that would give
-two files of one name the same need, nothing is changed, and somebody has to decide.
+two files of one name the same need, nothing is changed, and somebody has to decide; until then a file whose verdict asks
+for more than it is offered for is hidden.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from .catalog import OVERRIDE, UNKNOWN_KEY, Catalog, CatalogChanged, ProjectSnap
 from .forms import labelled_forms
 from .inspection.verdict import RULES_VERSION, Verdict
 from .judgement import STATED, Inspector, Override, asks_for, overridden, settled, stated_need
+
+_REINSPECTION = "cpufit-server reinspect"
+"""Who hides a file, for the record."""
 
 Outcome = Literal["unchanged", "changed", "kept", "conflict", "failed"]
 
@@ -104,12 +108,19 @@ class Reinspection:
                 return self._left(current, verdict, need)
             told = _in_the_way(snapshot, current, need)
             if told is not None:
-                return Reinspected(file=current, before=current.need, outcome="conflict", told=told)
+                return self._in_conflict(current, need, told)
             try:
                 changed = self._changed(current, need, verdict, snapshot.project.serial)
             except CatalogChanged:
                 continue
             return Reinspected(file=changed, before=current.need, outcome="changed")
+
+    def _in_conflict(self, file: StoredFile, need: Need | None, told: str) -> Reinspected:
+        """Leave a file as it is, and hide it where it would be offered to CPUs that cannot run it."""
+        if need is not None and (file.need is None or not asks_for(file.need, need)):
+            self.catalog.hidings.hide(file.project, file.sha256, who=_REINSPECTION, why=told)
+            told = f"{told}; hidden until that is decided"
+        return Reinspected(file=file, before=file.need, outcome="conflict", told=told)
 
     def conflict(self, file: StoredFile, verdict: Verdict | None, override: Override | None) -> str | None:
         """Return why a file could not have the need that follows from an override, or from none; None where it can.

@@ -74,7 +74,7 @@ def warnings_for(cpu: DetectedCpu, address: IndexAddress | None) -> list[Warned]
 
 
 def _overclaims(cpu: DetectedCpu, where: str, token: str | None) -> list[Warned]:
-    if not token or cpu.source in ("argument", "environment", "file"):
+    if not token or cpu.source in ("argument", "environment", "file", "cpufit.toml"):
         return []
     try:
         told = CpuProfile.parse(token, strict=False)
