@@ -12,6 +12,7 @@ from anyio import CapacityLimiter
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
+from cpufit_pip_plugin.selector import travelling_files
 from cpufit_wheelhouse.holding import Holding
 from cpufit_wheelhouse.home import Home
 
@@ -40,7 +41,9 @@ def create_app(settings: Settings) -> FastAPI:
 
     :raises MissingPublicUrl: it is to listen beyond loopback and nobody told the address that clients use
     :raises InvalidSetting: the upstream cannot be used
+    :raises InvalidSelector: what is installed beside this cpufit makes no selector that runs everywhere
     """
+    travelling_files()  # told now, not when the first plain pip asks for a page
     base_url = settings.base_url
     upstream = upstream_index(settings)
     stopping = threading.Event()

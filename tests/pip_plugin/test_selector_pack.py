@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 import io
 import json
+import re
 import tarfile
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from cpufit_pip_plugin.selector import (
     InvalidSelector,
@@ -20,7 +23,7 @@ from cpufit_pip_plugin.selector import (
     selector_filename,
 )
 from cpufit_pip_plugin.selector.pkg_info import pkg_info
-from cpufit_pip_plugin.selector.vendoring import quote_aliases
+from cpufit_pip_plugin.selector.vendoring import FIRST_UNFIT_PACKAGING, check_packaging, quote_aliases
 from cpufit_resolver import Need, parse_need
 
 METADATA = """\
@@ -204,3 +207,19 @@ def test_type_aliases_are_quoted_and_nothing_else_is_touched() -> None:
         "Pair = 'tuple[int, int]'  # quoted by cpufit, for Python 3.8\n"
         "FIRST = [1][0]\nTABLE = names['a']\n\ndef f() -> Pair: ...\n"
     )
+
+
+@pytest.mark.parametrize("version", ["26.4", "27.0"])
+def test_a_packaging_that_does_not_run_on_python_3_8_makes_no_selector(version: str) -> None:
+    with pytest.raises(InvalidSelector, match=re.escape(f"packaging {version} does not run on Python 3.8")) as caught:
+        check_packaging(version)
+    assert "pip install 'packaging<26.4'" in str(caught.value.hint)
+
+
+def test_the_range_in_the_project_file_is_the_one_that_the_packer_takes() -> None:
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    (specifier,) = (SpecifierSet(found) for found in re.findall(r'^    "packaging([^"]*)",$', text, re.MULTILINE))
+    assert FIRST_UNFIT_PACKAGING not in specifier
+    for version in ("24.2", "25.0", "26.3"):
+        assert version in specifier
+        check_packaging(version)

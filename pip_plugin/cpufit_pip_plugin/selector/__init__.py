@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from .contents import InvalidSelector, SelectorCandidate, SelectorContents, SourceCandidate
 from .pack import pack, selector_filename
+from .vendoring import travelling_files
 
 __all__ = [
     "InvalidSelector",
@@ -21,4 +22,5 @@ __all__ = [
     "SourceCandidate",
     "pack",
     "selector_filename",
+    "travelling_files",
 ]

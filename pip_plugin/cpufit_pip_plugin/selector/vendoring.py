@@ -8,6 +8,8 @@ from functools import lru_cache
 from importlib import metadata, resources
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
+
 from .contents import InvalidSelector
 
 if TYPE_CHECKING:
@@ -15,6 +17,12 @@ if TYPE_CHECKING:
 
 TOP = "_cpufit_selector"
 """The import name under which the backend travels."""
+
+FIRST_UNFIT_PACKAGING = "26.4"
+"""The first release of packaging that does not run on Python 3.8, with its aliases quoted or without.
+
+``pyproject.toml`` asks for an older one; whoever installs past that gets a sentence and no selector that crashes.
+"""
 
 PACKAGING_ROOTS = ("__init__", "specifiers", "tags", "utils", "version")
 """The modules of packaging that the backend imports; what these import comes along."""
@@ -40,7 +48,8 @@ _ALIAS_BASES = frozenset(
 def travelling_files() -> tuple[tuple[str, bytes], ...]:
     """Return path and content of everything that is the same in all selectors, sorted by path.
 
-    :raises InvalidSelector: the installed ``packaging`` has no licence files, so it may not be copied
+    :raises InvalidSelector: the installed ``packaging`` does not run on Python 3.8, or has no licence files, so it may
+        not be copied
     """
     backend = resources.files(__package__) / "backend"
     files = {f"{TOP}/{path}": data for path, data in _tree(backend)}
@@ -63,7 +72,20 @@ def _tree(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:
             yield path, item.read_bytes()
 
 
+def check_packaging(version: str) -> None:
+    """Refuse a release of packaging that would crash on the least Python of a selector.
+
+    :raises InvalidSelector: it does not run there
+    """
+    if Version(version) >= Version(FIRST_UNFIT_PACKAGING):
+        raise InvalidSelector(
+            f"the installed packaging {version} does not run on Python 3.8, and a selector takes part of it along",
+            hint=f"pip install 'packaging<{FIRST_UNFIT_PACKAGING}' beside cpufit",
+        )
+
+
 def _packaging() -> Iterator[tuple[str, bytes]]:
+    check_packaging(metadata.version("packaging"))
     package = resources.files("packaging")
     waiting, seen = list(PACKAGING_ROOTS), set[str]()
     while waiting:
@@ -74,8 +96,20 @@ def _packaging() -> Iterator[tuple[str, bytes]]:
         source = (package / f"{name}.py").read_text(encoding="utf-8")
         tree = ast.parse(source)
         waiting.extend(module for module in _siblings(tree) if (package / f"{module}.py").is_file())
-        yield f"{name}.py", quote_aliases(source, tree).encode()
+        travelling = quote_aliases(source, tree)
+        _check_syntax(name, travelling)
+        yield f"{name}.py", travelling.encode()
     yield from _licences()
+
+
+def _check_syntax(name: str, source: str) -> None:
+    """Refuse what an unknown build of packaging has and Python 3.8 cannot read, whatever its version says."""
+    try:
+        ast.parse(source, feature_version=(3, 8))
+    except SyntaxError as error:
+        raise InvalidSelector(
+            f"the installed packaging is not Python 3.8: {error.msg}", where=f"packaging/{name}.py:{error.lineno}"
+        ) from error
 
 
 def _licences() -> Iterator[tuple[str, bytes]]:
