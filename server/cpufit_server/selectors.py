@@ -43,12 +43,18 @@ class Selectors:
         self._makers = tuple(threading.Lock() for _ in range(_MAKERS))
 
     def of(self, snapshot: ProjectSnapshot) -> dict[str, DerivedFile]:
-        """Return the selector of each release that wants one, by version; stored when this returns."""
-        return {
-            release.version: self._selector(snapshot, release)
-            for release in releases_of(snapshot.files)
-            if wants_selector(release, snapshot.project)
-        }
+        """Return the selector of each release that wants one, by version; stored when this returns.
+
+        A frozen release keeps the one it was frozen with, and wants it whatever was added to it since.
+        """
+        found: dict[str, DerivedFile] = {}
+        for release in releases_of(snapshot.files):
+            kept = _kept(snapshot, release.version)
+            if kept is not None:
+                found[release.version] = kept
+            elif wants_selector(release, snapshot.project):
+                found[release.version] = self._selector(snapshot, release)
+        return found
 
     def _selector(self, snapshot: ProjectSnapshot, release: Release) -> DerivedFile:
         key = _facts(snapshot.project, release)
@@ -81,7 +87,7 @@ class Selectors:
         return keep(self._home, snapshot, data, kind="selector", version=release.version, filename=filename)
 
     def _contents(self, project: Project, release: Release) -> SelectorContents:
-        wheels = [file for file in release.wheels if file.need is not None or project.unknown == "allow"]
+        wheels = candidates_of(release, project)
         with self._home.blobs.open(release.cpu_specific[0].metadata_sha256) as stream:
             metadata = stream.read()
         source = release.sdists[0] if project.build_sdist and release.sdists else None
@@ -112,6 +118,20 @@ class Selectors:
 
     def _url(self, file: StoredFile) -> str:
         return f"{self._base_url}/files/{file.sha256}/{quote(file.filename)}"
+
+
+def candidates_of(release: Release, project: Project) -> list[StoredFile]:
+    """Return the wheels that a release's selector may choose."""
+    return [file for file in release.wheels if file.need is not None or project.unknown == "allow"]
+
+
+def _kept(snapshot: ProjectSnapshot, version: str) -> DerivedFile | None:
+    freeze = snapshot.frozen(version)
+    if freeze is None:
+        return None
+    return next(
+        (each for each in snapshot.derived if (each.kind, each.sha256) == ("selector", freeze.selector_sha256)), None
+    )
 
 
 def _facts(project: Project, release: Release) -> Hashable:

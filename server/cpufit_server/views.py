@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from cpufit_resolver.profile import CpuProfile
-    from cpufit_wheelhouse.catalog import DerivedFile, Project, ProjectSnapshot, StoredFile
+    from cpufit_wheelhouse.catalog import DerivedFile, Freeze, Project, ProjectSnapshot, StoredFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ def plain_page(
             continue
         if snapshot.project.plain == "ordinary":
             page.extend((release.version, _entry(file, links)) for file in wheels)
-        page.append((release.version, _selector_entry(selector, release, links)))
+        page.append((release.version, _selector_entry(selector, release, links, snapshot.frozen(release.version))))
     by_id = {file.id: file for file in snapshot.files}
     page.extend((derived.version, _derived_entry(derived, by_id, links)) for derived in sidecars)
     return _page(snapshot.project, page)
@@ -127,15 +127,17 @@ def _entry(file: StoredFile, links: Links, *, import_only: bool = False) -> Page
     )
 
 
-def _selector_entry(selector: DerivedFile, release: Release, links: Links) -> PageFile:
+def _selector_entry(selector: DerivedFile, release: Release, links: Links, freeze: Freeze | None) -> PageFile:
     # No core-metadata here: installers must ask the backend, which says early that nothing fits.
+    known = None if freeze is None else {sha256 for sha256, _ in freeze.candidates}
     return PageFile(
         filename=selector.filename,
         url=links.selector(selector.sha256, selector.filename),
         hashes={"sha256": selector.sha256},
         requires_python=release.cpu_specific[0].requires_python,
         size=selector.size,
-        upload_time=max(file.uploaded_at for file in release.wheels),
+        # of what it knows: a lock that leaves out newer files must go on finding a frozen one
+        upload_time=max(file.uploaded_at for file in release.wheels if known is None or file.sha256 in known),
         private={"_cpufit_selector": True},
     )
 

@@ -6,11 +6,11 @@ import argparse
 import json
 
 from cpufit_server.settings import load_settings
-from cpufit_wheelhouse.catalog import Catalog, Hiding, Project, StoredFile
+from cpufit_wheelhouse.catalog import Catalog, Freeze, Hiding, Project, StoredFile
 from cpufit_wheelhouse.errors import NoSuchProject
 from cpufit_wheelhouse.home import open_home
 
-from . import Subparsers, add_home_option, add_json_option, hiding, project_name
+from . import Subparsers, add_home_option, add_json_option, freezing, hiding, project_name
 
 _SWITCH = {"on": True, "off": False}
 
@@ -42,6 +42,7 @@ def configure_parser(subparsers: Subparsers) -> None:
     add_home_option(show)
     show.set_defaults(execute=execute_show)
     hiding.configure_parser(actions)
+    freezing.configure_parser(actions)
 
 
 def execute_set(arguments: argparse.Namespace) -> int:
@@ -77,8 +78,9 @@ def execute_show(arguments: argparse.Namespace) -> int:
         project = _project(home.catalog, arguments.name)
         files = sorted(home.catalog.files(arguments.name), key=lambda file: (file.version, file.filename))
         hidings = home.catalog.hidings.of(arguments.name)
+        freezes = home.catalog.freezes.of(arguments.name)
     if arguments.json:
-        print(json.dumps(_as_dict(project, files, hidings), indent=2))
+        print(json.dumps(_as_dict(project, files, hidings, freezes), indent=2))
         return 0
     in_force = {one.sha256: one for one in hidings if one.ended_at is None}
     print(_policy_line(project))
@@ -87,7 +89,17 @@ def execute_show(arguments: argparse.Namespace) -> int:
         print(f"  {file.filename}  needs {need}" if file.kind == "wheel" else f"  {file.filename}")
         if file.sha256 in in_force:
             print(f"    {hiding.sentence(in_force[file.sha256])}")
+    for freeze in freezes:
+        if freeze.ended_at is None:
+            print(f"  {_freeze_line(freeze, files)}")
     return 0
+
+
+def _freeze_line(freeze: Freeze, files: list[StoredFile]) -> str:
+    told = f"{freeze.who}, {freeze.created_at:%Y-%m-%d %H:%M} UTC: {freeze.why}"
+    if freeze.holds(files):
+        return f"{freeze.version} is frozen with the selector {freeze.selector_sha256} ({told})"
+    return f"{freeze.version} was frozen ({told}), but what its selector says of a wheel's need is not true any more"
 
 
 def _project(catalog: Catalog, name: str, hint: str | None = None) -> Project:
@@ -105,7 +117,9 @@ def _policy_line(project: Project) -> str:
     )
 
 
-def _as_dict(project: Project, files: list[StoredFile], hidings: tuple[Hiding, ...]) -> dict[str, object]:
+def _as_dict(
+    project: Project, files: list[StoredFile], hidings: tuple[Hiding, ...], freezes: tuple[Freeze, ...]
+) -> dict[str, object]:
     hidden = {one.sha256 for one in hidings if one.ended_at is None}
     return {
         "name": project.name,
@@ -130,4 +144,5 @@ def _as_dict(project: Project, files: list[StoredFile], hidings: tuple[Hiding, .
             for file in files
         ],
         "hidings": [one.as_dict() for one in hidings],
+        "freezes": [{**freeze.as_dict(), "holds": freeze.holds(files)} for freeze in freezes],
     }

@@ -7,6 +7,7 @@
     catalog.py     Catalog: one transaction per change
     statements.py  the statements that these consist of; rows.py: values to rows and back
     tokens.py      upload tokens
+    freezes.py     releases whose selector keeps its bytes
     inspections.py verdicts, overrides, files held until their verdict comes; hidings.py: files in no view
     demands.py     what was wanted and is not here
     schema.py      the tables; engine.py: connections; migrations/: how the tables came to be
@@ -25,6 +26,7 @@ from .records import (
     Demand,
     DemandCount,
     DerivedFile,
+    Freeze,
     Hiding,
     NewDerived,
     NewFile,
@@ -45,6 +47,7 @@ __all__ = [
     "DemandCount",
     "DemandLimits",
     "DerivedFile",
+    "Freeze",
     "HeldFile",
     "Hiding",
     "NewDerived",

@@ -23,6 +23,7 @@ from cpufit_wheelhouse.inspection.verdict import Verdict
 from . import rows, schema, statements
 from .demands import DemandTable
 from .engine import for_writing, migrate, open_engine
+from .freezes import FreezeTable, freezes_in_force
 from .hidings import HidingTable, hidden_in
 from .inspections import InspectionTable, write_verdict
 from .records import (
@@ -54,6 +55,7 @@ class Catalog:
         self.inspections = InspectionTable(engine)
         self.hidings = HidingTable(engine)
         self.demands = DemandTable(engine)
+        self.freezes = FreezeTable(engine)
 
     @classmethod
     def open(cls, url: str | URL) -> Catalog:
@@ -113,11 +115,13 @@ class Catalog:
                 select(derived).where(derived.c.project_id == project.id).order_by(derived.c.id)
             ).all()
             hidings = hidden_in(connection, project.id)
+            freezes = freezes_in_force(connection, project.id)
         return ProjectSnapshot(
             project=project,
             files=tuple(rows.file_of(row, project.name) for row in file_rows),
             derived=tuple(rows.derived_of(row, project.name) for row in derived_rows),
             hidings=hidings,
+            freezes=freezes,
         )
 
     def files(self, name: str) -> tuple[StoredFile, ...]:

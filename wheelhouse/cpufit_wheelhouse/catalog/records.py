@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Literal
@@ -162,6 +162,41 @@ class Hiding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Freeze:
+    """A release whose selector keeps its bytes, whatever is added to the release later; or one that was, once."""
+
+    version: str
+    selector_sha256: str
+    candidates: tuple[tuple[str, str], ...]
+    """SHA-256 and need key of each wheel that the selector may choose."""
+    who: str
+    why: str
+    created_at: datetime
+    ended_who: str | None = None
+    ended_why: str | None = None
+    ended_at: datetime | None = None
+
+    def holds(self, files: Iterable[StoredFile]) -> bool:
+        """Tell whether what the selector says of its wheels is still true; one that is not is handed to nobody."""
+        known = {(file.sha256, file.need_key) for file in files if file.version == self.version}
+        return self.ended_at is None and known.issuperset(self.candidates)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the JSON form, without the candidates."""
+        ended = None
+        if self.ended_at is not None:
+            ended = {"who": self.ended_who, "why": self.ended_why, "at": self.ended_at.isoformat()}
+        return {
+            "version": self.version,
+            "selector_sha256": self.selector_sha256,
+            "who": self.who,
+            "why": self.why,
+            "at": self.created_at.isoformat(),
+            "ended": ended,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectSnapshot:
     """A project with its files and derived files at one instant, each in the order of arrival."""
 
@@ -171,6 +206,13 @@ class ProjectSnapshot:
     derived: tuple[DerivedFile, ...]
     hidings: tuple[Hiding, ...] = ()
     """Those in force."""
+    freezes: tuple[Freeze, ...] = ()
+    """Those in force: at most one of each release."""
+
+    def frozen(self, version: str) -> Freeze | None:
+        """Return the freeze by which a release's selector keeps its bytes; None where there is none, or none holds."""
+        found = (freeze for freeze in self.freezes if freeze.version == version)
+        return next((freeze for freeze in found if freeze.holds(self.files)), None)
 
     @property
     def hidden(self) -> tuple[StoredFile, ...]:

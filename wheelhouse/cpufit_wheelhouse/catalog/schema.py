@@ -131,6 +131,24 @@ derived = Table(
 Index(None, derived.c.project_id)
 Index(None, derived.c.sha256)
 
+freezes = Table(
+    "freezes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_id", Integer, ForeignKey("projects.id"), nullable=False),
+    Column("version", Text, nullable=False),
+    Column("selector_sha256", String(64), nullable=False),
+    # what the selector says each of its wheels needs: it is handed out only as long as all of it is true
+    Column("candidates", JSON, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("ended_who", Text, nullable=True),
+    Column("ended_why", Text, nullable=True),
+    Column("ended_at", UtcDateTime, nullable=True),
+)
+Index(None, freezes.c.project_id)
+
 verdicts = Table(
     "verdicts",
     metadata,

@@ -1,0 +1,110 @@
+"""Frozen releases: made, ended and listed; a row is never removed, so who froze what, when and why stays known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from typing import Any
+
+from packaging.utils import canonicalize_name
+from sqlalchemy import Connection, Engine, Row, insert, select, update
+
+from . import schema, statements
+from .engine import for_writing
+from .records import Freeze, StoredFile
+
+
+class FreezeTable:
+    """The freezes of one catalog."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writer = for_writing(engine)
+
+    def set(
+        self,
+        project: str,
+        version: str,
+        selector_sha256: str,
+        candidates: Iterable[StoredFile],
+        *,
+        seen: int,
+        who: str,
+        why: str,
+    ) -> Freeze:
+        """Freeze a release, ending an earlier freeze of it.
+
+        :param candidates: the wheels that the selector may choose
+        :param seen: the project's serial on which the decision rests
+        :raises CatalogChanged: the project moved on since
+        """
+        now = datetime.now(timezone.utc)
+        known = sorted({(file.sha256, file.need_key) for file in candidates})
+        row = {
+            "version": version,
+            "selector_sha256": selector_sha256,
+            "candidates": [list(pair) for pair in known],
+            "who": who,
+            "why": why,
+            "created_at": now,
+        }
+        with self._writer.begin() as connection:
+            project_id = statements.claim(connection, project, seen, variants=False)
+            _end(connection, project_id, version, who=who, why=why, now=now)
+            connection.execute(insert(schema.freezes), {**row, "project_id": project_id})
+        return Freeze(
+            version=version,
+            selector_sha256=selector_sha256,
+            candidates=tuple(known),
+            who=who,
+            why=why,
+            created_at=now,
+        )
+
+    def end(self, project: str, version: str, *, who: str, why: str) -> bool:
+        """End the freeze of a release; False where there is none in force."""
+        with self._writer.begin() as connection:
+            found = statements.find_project(connection, canonicalize_name(project))
+            if found is None:
+                return False
+            now = datetime.now(timezone.utc)
+            ended = _end(connection, found.id, version, who=who, why=why, now=now)
+            if ended:
+                statements.bump(connection, found.id)
+        return ended > 0
+
+    def of(self, project: str) -> tuple[Freeze, ...]:
+        """Return all that there ever were of a project, oldest first."""
+        projects, freezes = schema.projects, schema.freezes
+        query = select(freezes).join(projects, freezes.c.project_id == projects.c.id).order_by(freezes.c.id)
+        with self._engine.begin() as connection:
+            rows = connection.execute(query.where(projects.c.name == canonicalize_name(project))).all()
+        return tuple(map(_freeze, rows))
+
+
+def freezes_in_force(connection: Connection, project_id: int) -> tuple[Freeze, ...]:
+    """Return a project's freezes that were not ended."""
+    freezes = schema.freezes
+    query = select(freezes).where(freezes.c.project_id == project_id, freezes.c.ended_at.is_(None))
+    return tuple(map(_freeze, connection.execute(query.order_by(freezes.c.id))))
+
+
+def _end(connection: Connection, project_id: int, version: str, *, who: str, why: str, now: datetime) -> int:
+    freezes = schema.freezes
+    in_force = (freezes.c.project_id == project_id, freezes.c.version == version, freezes.c.ended_at.is_(None))
+    values = {"ended_at": now, "ended_who": who, "ended_why": why}
+    return connection.execute(update(freezes).where(*in_force).values(values)).rowcount
+
+
+def _freeze(row: Row[Any]) -> Freeze:
+    return Freeze(
+        version=row.version,
+        selector_sha256=row.selector_sha256,
+        candidates=tuple((sha256, need_key) for sha256, need_key in row.candidates),
+        who=row.who,
+        why=row.why,
+        created_at=row.created_at,
+        ended_who=row.ended_who,
+        ended_why=row.ended_why,
+        ended_at=row.ended_at,
+    )
