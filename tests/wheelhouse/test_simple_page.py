@@ -56,7 +56,8 @@ def test_json_has_the_keys_of_the_specification() -> None:
         "size": 12,
         "upload-time": "2026-01-02T03:04:05.678900Z",
         "core-metadata": {"sha256": FULL.core_metadata},
-        "dist-info-metadata": {"sha256": FULL.core_metadata},
+        # not "dist-info-metadata": pip 22.3 to 23.1 die of it
+        "data-dist-info-metadata": {"sha256": FULL.core_metadata},
         "yanked": FULL.yanked,
         "_cpufit_need": {"x86_64": "x86_64_v3"},
     }

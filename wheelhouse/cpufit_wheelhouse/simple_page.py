@@ -99,8 +99,9 @@ def _file_as_json(file: PageFile) -> dict[str, object]:
         entry["upload-time"] = file.upload_time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     if file.core_metadata is not None:
         entry["core-metadata"] = {"sha256": file.core_metadata}
-        # the name of before PEP 714, which pip 22.3 to 23.1 read
-        entry["dist-info-metadata"] = {"sha256": file.core_metadata}
+        # The older name of PEP 691, "dist-info-metadata", kills pip 22.3 to 23.1 when hashes stand there (PEP 714); who
+        # looks for an old name at all takes this one, which PyPI has as well.
+        entry["data-dist-info-metadata"] = {"sha256": file.core_metadata}
     entry["yanked"] = file.yanked
     entry.update(file.private)
     return entry
