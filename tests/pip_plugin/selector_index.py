@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -15,11 +16,12 @@ import tarfile
 import threading
 import venv
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 
 from cpufit_pip_plugin.selector import (
     SelectorCandidate,
@@ -35,6 +37,10 @@ UV = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).pare
 
 def sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def basic(user: str, secret: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,8 @@ class Index:
     sources: dict[str, bytes] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     broken_bytes: bool = False
+    credentials: tuple[str, str] | None = None
+    """What it asks for, where it is private."""
 
     def selector(self, version: str) -> bytes:
         wheels = self.wheels[version]
@@ -178,7 +186,16 @@ class Index:
 def serve(index: Index) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = index.answer(self.path)
+            if index.credentials is not None and self.headers["Authorization"] != basic(*index.credentials):
+                self.send_response(401)
+                self.send_header("WWW-Authenticate", 'Basic realm="index"')
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            # asked as a proxy is, the path has the other host's address before it
+            body = index.answer(
+                "/" + self.path.partition("://")[2].partition("/")[2] if "://" in self.path else self.path
+            )
             self.send_response(404 if body is None else 200)
             self.send_header("Content-Type", "text/html" if self.path.endswith("/") else "application/octet-stream")
             self.send_header("Content-Length", str(len(body or b"")))
@@ -244,10 +261,12 @@ class Machine:
     def python(self) -> str:
         return str(self.place / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
 
-    def run(self, *command: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str, cwd: Path | None = None, more: Mapping[str, str] = MappingProxyType({})
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
-            env=isolated(self.place / "home", self.cpu),
+            env={**isolated(self.place / "home", self.cpu), **more},
             cwd=cwd or self.place,
             capture_output=True,
             text=True,
@@ -255,11 +274,19 @@ class Machine:
             timeout=300,
         )
 
-    def pip(self, index: Index, *arguments: str, cache: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def pip(
+        self, index: Index, *arguments: str, cache: Path | None = None, **more: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command of pip.
+
+        :param more: environment variables
+        """
         store = ["--cache-dir", str(cache)] if cache else ["--no-cache-dir"]
         command, *rest = arguments
         source = ["--index-url", f"{index.url}/simple/"]
-        return self.run(sys.executable, "-m", "pip", "--python", self.python, command, *store, *source, *rest)
+        return self.run(
+            sys.executable, "-m", "pip", "--python", self.python, command, *store, *source, *rest, more=more
+        )
 
     def uv(self, index: Index, *arguments: str, cache: Path) -> subprocess.CompletedProcess[str]:
         assert UV is not None
