@@ -5,12 +5,14 @@ Everything here is made once for all tests and lies in pytest's temporary folder
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.flow.client_matrix import ClientResults
 from tests.flow.flow_cells import SHAPES, files_to_upload
 from tests.flow.flow_environments import Environments, Pips
 from tests.flow.flow_server import Server, running_server, twine_upload, uv_publish
@@ -61,6 +63,13 @@ def index(tmp_path_factory: pytest.TempPathFactory, shared_objects: dict[str, Pa
         for shape in SHAPES:
             server.command("project", "set", shape.project, "--plain", shape.plain)
         yield server
+
+
+@pytest.fixture(scope="session")
+def client_results() -> ClientResults:
+    """What came of each cell of the grid; kept where ``CPUFIT_CLIENT_RESULTS`` says, for the page in the reference."""
+    place = os.environ.get("CPUFIT_CLIENT_RESULTS")
+    return ClientResults(Path(place) if place else None)
 
 
 _FIGURES = pytest.StashKey[dict[str, str]]()

@@ -6,13 +6,14 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 import packaging
 from tests.flow.flow_machines import HERE, MACHINES, Environment, Machine, Outcome
+from tests.flow.flow_tools import install_with_pdm, install_with_pipx, install_with_poetry, python_of_pipx
 
 import cpufit_pip_plugin
 import cpufit_resolver
@@ -24,7 +25,7 @@ class Client:
     """One way to install."""
 
     name: str
-    tool: Literal["pip", "uv"]
+    tool: Literal["pip", "uv", "pipx", "poetry", "pdm"]
     tells: Literal["nothing", "variants", "url", "user-agent"] = "nothing"
     """How the index learns the CPU: not at all, by the client's own choice among labels, by URL, by User-Agent."""
     pip_version: str | None = None
@@ -33,6 +34,13 @@ class Client:
     """Pythons on which this pip works, those of its own day first (3.12 and later took distutils from both)."""
     backtracks: bool = False
     """Whether a release that refuses to be built makes it look at older ones (pip did before 22.0)."""
+    wide: bool = False
+    """Whether it is tried with projects of every shape; the others are tried with the one that tells most."""
+
+    @property
+    def program(self) -> str:
+        """The installer's name and version, without how it tells the CPU."""
+        return f"{self.tool}-{self.pip_version or 'newest'}" if self.tool == "pip" else self.tool
 
     @property
     def machines(self) -> tuple[Machine, ...]:
@@ -58,6 +66,9 @@ class Client:
             index = f"{base_url}/cpu/{profile_of(environment)}/simple/"
         if self.tells == "user-agent":
             extra["PIP_USER_AGENT_USER_DATA"] = f"cpufit={profile_of(environment)}"
+        if self.tool in _OTHER_TOOLS:
+            install = _OTHER_TOOLS[self.tool]
+            return install(environment, index, project, variables=extra, timeout=timeout)
         if self.tool == "pip":
             command = [str(environment.python), "-m", "pip", "install"]
         else:
@@ -66,17 +77,50 @@ class Client:
             command = [*uv, "--python", str(environment.python)]
         return environment.run(*command, "--index-url", index, project, extra=extra, timeout=timeout)
 
+    def build_of(self, environment: Environment, project: str) -> Outcome:
+        """Import what was installed, on the environment's CPU; the output is its version and build."""
+        if self.tool != "pipx":
+            return environment.build_of(project)
+        python = python_of_pipx(environment, project)
+        if not python.exists():
+            return Outcome(status=1, output="ModuleNotFoundError: pipx took the environment away again")
+        return replace(environment, python=python).build_of(project)
 
-NEWEST_PIP = Client(name="pip-newest", tool="pip")
-PIP_22 = Client(name="pip-22.2.2", tool="pip", pip_version="22.2.2", pythons=("3.10", "3.9", "3.8", "3.11"))
+    def telling(self, way: Literal["url", "user-agent"]) -> Client:
+        """Return the same installer, set up to tell the index its CPU."""
+        suffix = {"url": "profile-url", "user-agent": "user-agent"}[way]
+        return replace(self, name=f"{self.name}-{suffix}", tells=way, wide=False)
+
+
+_OTHER_TOOLS = {"pipx": install_with_pipx, "poetry": install_with_poetry, "pdm": install_with_pdm}
+
+NEWEST_PIP = Client(name="pip-newest", tool="pip", wide=True)
+PIP_24 = Client(name="pip-24.0", tool="pip", pip_version="24.0", pythons=("3.12", "3.11", "3.10", "3.9", "3.8"))
+PIP_22_3 = Client(name="pip-22.3.1", tool="pip", pip_version="22.3.1", pythons=("3.11", "3.10", "3.9", "3.8"))
+PIP_22 = Client(name="pip-22.2.2", tool="pip", pip_version="22.2.2", pythons=("3.10", "3.9", "3.8", "3.11"), wide=True)
 PIP_20 = Client(
-    name="pip-20.3.4", tool="pip", pip_version="20.3.4", pythons=("3.9", "3.8", "3.10", "3.11"), backtracks=True
+    name="pip-20.3.4",
+    tool="pip",
+    pip_version="20.3.4",
+    pythons=("3.9", "3.8", "3.10", "3.11"),
+    backtracks=True,
+    wide=True,
 )
-UV = Client(name="uv", tool="uv")
-UV_VARIANTS = Client(name="uv-variants", tool="uv", tells="variants")
-PIP_URL = Client(name="pip-profile-url", tool="pip", tells="url")
-PIP_USER_AGENT = Client(name="pip-user-agent", tool="pip", tells="user-agent")
-CLIENTS = (NEWEST_PIP, PIP_22, PIP_20, UV, UV_VARIANTS, PIP_URL, PIP_USER_AGENT)
+UV = Client(name="uv", tool="uv", wide=True)
+UV_VARIANTS = Client(name="uv-variants", tool="uv", tells="variants", wide=True)
+PIP_URL = Client(name="pip-profile-url", tool="pip", tells="url", wide=True)
+PIP_USER_AGENT = Client(name="pip-user-agent", tool="pip", tells="user-agent", wide=True)
+PIPX = Client(name="pipx", tool="pipx")
+POETRY = Client(name="poetry", tool="poetry")
+PDM = Client(name="pdm", tool="pdm")
+OLDER_PIPS = (PIP_24, PIP_22_3, PIP_22, PIP_20)
+CLIENTS = (
+    *(NEWEST_PIP, PIP_URL, PIP_USER_AGENT, PIP_22, PIP_20, UV, UV_VARIANTS),
+    *(PIP_24, PIP_22_3, PIPX, POETRY, PDM),
+    *(client.telling("url") for client in (*OLDER_PIPS, UV, PIPX, POETRY, PDM)),
+    # uv, Poetry and PDM put no words of their user's into the User-Agent
+    *(client.telling("user-agent") for client in (*OLDER_PIPS, PIPX)),
+)
 
 
 def uv_program() -> Path:

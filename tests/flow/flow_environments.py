@@ -6,12 +6,14 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.flow.flow_cells import SHAPES
 from tests.flow.flow_clients import Client, uv_program
 from tests.flow.flow_machines import Environment, Machine, find_python, make_environment
+from tests.flow.flow_tools import Tool, make_tool
 
 from cpufit_server.machines import find_emulator
 
@@ -43,6 +45,7 @@ class Environments:
         self._directory = directory
         self._pips = pips
         self._made: dict[str, Environment] = {}
+        self._tools: dict[Tool, Path | None] = {}
 
     def get(self, client: Client, machine: Machine) -> Environment:
         """Return the environment of a client on a machine, without any of the grid's projects.
@@ -56,7 +59,17 @@ class Environments:
             self._made[name] = self._make(client, machine, self._directory / name)
         environment = self._made[name]
         self._remove_projects(environment)
+        if client.tool in ("pipx", "poetry", "pdm"):
+            return replace(environment, program=self._tool(client.tool))
         return environment
+
+    def _tool(self, tool: Tool) -> Path:
+        if tool not in self._tools:
+            self._tools[tool] = make_tool(tool, self._directory / f"tool-{tool}", uv_program())
+        program = self._tools[tool]
+        if program is None:
+            pytest.skip(f"{tool} cannot be had: the index that uv uses does not answer")
+        return program
 
     def _make(self, client: Client, machine: Machine, directory: Path) -> Environment:
         python = find_python(client.pythons)

@@ -100,19 +100,26 @@ class Environment:
     python: Path
     scratch: Path
     """The folder of the environment and its caches."""
+    program: Path | None = None
+    """The installer, where it is a program outside of the environment."""
 
     def run(
-        self, *command: str | Path, timeout: float = 240, extra: Mapping[str, str] = MappingProxyType({})
+        self,
+        *command: str | Path,
+        timeout: float = 240,
+        extra: Mapping[str, str] = MappingProxyType({}),
+        folder: Path | None = None,
     ) -> Outcome:
         """Run a command with clean variables.
 
         :param timeout: seconds; emulation is about ten times slower than the machine
-        :param extra: further environment variables
+        :param extra: further environment variables, or other values
+        :param folder: where; without it, in the environment's own
         """
         ended = subprocess.run(
             [str(word) for word in command],
-            env=clean_environment(self.scratch, **extra),
-            cwd=self.scratch,
+            env={**clean_environment(self.scratch), **extra},
+            cwd=folder or self.scratch,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -95,6 +95,10 @@ _native.build.restype = ctypes.c_char_p
 if _native.doubled_sum((ctypes.c_int * 8)(*range(8))) != 56:
     raise ImportError("the native code computes nonsense")
 BUILD = _native.build().decode()
+
+
+def main():
+    print(__version__, BUILD)
 """
 
 
@@ -114,23 +118,26 @@ def compile_build(build: Build, directory: Path) -> Path:
     return target
 
 
-def wheel_name(project: str, version: str) -> str:
-    return f"{project}-{version}-py3-none-{PLATFORM}.whl"
-
-
 def make_native_wheel(directory: Path, shared_object: Path, project: str, version: str) -> Path:
     """Pack a compiled build as a wheel of a project's release; every build of it gets the same file name."""
+    return pack_native_wheel(directory, shared_object, project, version, PLATFORM)
+
+
+def pack_native_wheel(directory: Path, shared_object: Path, project: str, version: str, platforms: str) -> Path:
+    """Pack a shared object that has ``build`` and ``doubled_sum``, for a compressed set of platforms."""
     info = f"{project}-{version}.dist-info"
-    tags = "".join(f"Tag: py3-none-{platform}\n" for platform in PLATFORM.split("."))
+    tags = "".join(f"Tag: py3-none-{platform}\n" for platform in platforms.split("."))
     members = {
         f"{project}/__init__.py": _MODULE.format(version=version).encode(),
         f"{project}/_native.so": shared_object.read_bytes(),
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n".encode(),
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: flow\nRoot-Is-Purelib: false\n{tags}".encode(),
     }
+    # pipx installs nothing but what has a program
+    members[f"{info}/entry_points.txt"] = f"[console_scripts]\n{project} = {project}:main\n".encode()
     members[f"{info}/RECORD"] = record_of(members, f"{info}/RECORD")
     directory.mkdir(parents=True, exist_ok=True)
-    target = directory / wheel_name(project, version)
+    target = directory / f"{project}-{version}-py3-none-{platforms}.whl"
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in members.items():
             archive.writestr(name, data)

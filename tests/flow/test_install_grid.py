@@ -6,6 +6,7 @@ import os
 import re
 
 import pytest
+from tests.flow.client_matrix import ClientResults
 from tests.flow.flow_cells import REFUSED, SPECIFIC, Cell, grid, pairwise
 from tests.flow.flow_environments import Environments
 from tests.flow.flow_machines import HERE, Outcome
@@ -24,7 +25,7 @@ def _parameter(cell: Cell) -> object:
     marks = []
     if cell.machine is not HERE:
         marks.append(pytest.mark.emulated)
-    if cell.client.pip_version is not None:
+    if cell.client.pip_version is not None or cell.client.tool in ("pipx", "poetry", "pdm"):
         marks.append(pytest.mark.network)
     if cell not in _SUBSET:
         marks.append(pytest.mark.grid)
@@ -32,17 +33,20 @@ def _parameter(cell: Cell) -> object:
 
 
 @pytest.mark.parametrize("cell", [_parameter(cell) for cell in (_CELLS if WHOLE_GRID else _SUBSET)])
-def test_a_client_gets_what_its_machine_runs(cell: Cell, index: Server, environments: Environments) -> None:
+def test_a_client_gets_what_its_machine_runs(
+    cell: Cell, index: Server, environments: Environments, client_results: ClientResults
+) -> None:
     environment = environments.get(cell.client, cell.machine)
 
     installed = cell.client.install(environment, index.url, cell.shape.project)
+    client_results.keep(cell, environment, installed)
 
     if cell.expected == REFUSED:
         assert_refused_readably(installed)
-        assert "ModuleNotFoundError" in environment.build_of(cell.shape.project).output
+        assert "ModuleNotFoundError" in cell.client.build_of(environment, cell.shape.project).output
         return
     assert installed.status == 0, installed.output
-    imported = environment.build_of(cell.shape.project)
+    imported = cell.client.build_of(environment, cell.shape.project)
     assert (imported.status, imported.output) == (0, f"{cell.expected.version} {cell.expected.build}")
 
 
@@ -51,7 +55,9 @@ def assert_refused_readably(installed: Outcome) -> None:
     text = installed.output
     assert installed.status != 0, text
     assert "x86_64_v1" in text, text
-    missing = [frozenset(found.split(", ")) for found in re.findall(r"^[│ ]*needs ([a-z0-9_, ]+)$", text, re.MULTILINE)]
+    missing = [
+        frozenset(found.split(", ")) for found in re.findall(r"^[│| ]*needs ([a-z0-9_, ]+)$", text, re.MULTILINE)
+    ]
     # sse3 goes by that name here, and qemu64 has lahf_lm of its own
     least = frozenset({"sse3" if name == "pni" else name for name in V2.features}) - {"lahf_lm"}
     assert least in missing, text

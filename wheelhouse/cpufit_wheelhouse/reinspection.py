@@ -2,8 +2,8 @@
 
 What was declared stays where the new verdict allows it and is raised to the verdict otherwise; an override stays until
 it is ended; what rested on an older verdict, or on an override that ended, becomes the new one. Where that would give
-two files of one name the same need, nothing is changed, and somebody has to decide; until then a file whose verdict asks
-for more than it is offered for is hidden.
+two files of one name the same need, nothing is changed, and somebody has to decide; until then a file whose verdict
+asks for more than it is offered for is hidden.
 """
 
 from __future__ import annotations

@@ -41,10 +41,3 @@ def project_name(text: str) -> str:
     except InvalidName:
         raise argparse.ArgumentTypeError(f"not a project name: {text!r}") from None
     return text
-
-
-def words(text: str) -> str:
-    """Return a reason or a name in one line, for ``argparse``; it stays on record, so it is not empty."""
-    if not text.strip():
-        raise argparse.ArgumentTypeError("say something: it is what stands on record")
-    return " ".join(text.split())
