@@ -18,6 +18,7 @@ from tests.flow.flow_tools import install_with_pdm, install_with_pipx, install_w
 import cpufit_pip_plugin
 import cpufit_resolver
 import cpufit_wheelhouse
+from cpufit_server.machines import base_interpreter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +139,9 @@ def profile_of(environment: Environment) -> str:
         "from cpufit_pip_plugin.cpu_check.cli import main\n"
         "raise SystemExit(main(['--json']))"
     )
-    return _token(environment.run(environment.python, "-c", code, *_our_packages()))
+    # this process's Python, on that machine's CPU: an old pip's Python may be older than cpu-check takes
+    python = environment.machine.command(base_interpreter(), "-c", code, *_our_packages())
+    return _token(environment.run(*python))
 
 
 def _token(told: Outcome) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -34,7 +35,7 @@ dependencies = ["{project}"]
 package-mode = false
 
 [[tool.poetry.source]]
-name = "the-index"
+name = "index-{name}"
 url = "{index}"
 priority = "primary"
 """
@@ -95,7 +96,10 @@ def install_with_poetry(
     extra = {**variables, "POETRY_CACHE_DIR": str(environment.scratch / "poetry-cache")}
     extra |= {"POETRY_VIRTUALENVS_CREATE": "false", "POETRY_NO_INTERACTION": "1"}
     commands = (("lock",), ("install", "--no-root"))
-    return _lock_and_install(environment, _POETRY.format(project=project, index=index), commands, extra, timeout)
+    # Poetry keeps what a source said of a release under the source's name, whatever its address is by then
+    name = hashlib.sha256(index.encode()).hexdigest()[:12]
+    text = _POETRY.format(project=project, index=index, name=name)
+    return _lock_and_install(environment, text, commands, extra, timeout)
 
 
 def install_with_pdm(
