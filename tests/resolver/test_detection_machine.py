@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 import cpufit_resolver
-from cpufit_resolver import CpuProfile, InvalidCpuToken, detection
+from cpufit_resolver import CpuProfile, InvalidCpuToken
 from cpufit_resolver.detection import DetectedCpu, decide, detect, probe, profile_for
 from cpufit_resolver.detection.override import override_path, overriding_profile
-from cpufit_resolver.detection.probe import brand_by_py_cpuinfo
 
 RESOLVER = str(Path(cpufit_resolver.__file__).parents[1])
 QEMU = shutil.which("qemu-x86_64")
@@ -201,15 +200,3 @@ def test_profile_is_read_from_a_real_file_and_else_detected(tmp_path: Path) -> N
     assert profile_for(None, environ, lambda: here) is here
     (tmp_path / "cpu").write_text("x86_64_v2+avx\n")
     assert profile_for(None, environ, lambda: here).profile.token == "x86_64_v2+avx"
-
-
-def test_py_cpuinfo_is_asked_for_a_name_that_nothing_else_tells(monkeypatch: pytest.MonkeyPatch) -> None:
-    nameless = replace(detect(), brand=None, hidden=())
-    monkeypatch.setattr(detection, "decide", lambda _: nameless)
-    monkeypatch.setattr(detection, "brand_by_py_cpuinfo", lambda: "Neoverse-N1")
-    assert detection.detect(brand=True).brand == "Neoverse-N1"
-    assert detection.detect().brand is None
-
-
-def test_py_cpuinfo_has_a_name_for_this_machine() -> None:
-    assert brand_by_py_cpuinfo()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from cpufit_resolver.detection import DetectedCpu, detect, profile_for
 from .arguments import build_parser, read_arguments
 from .bodies import cpu_body
 from .exits import FITS, INDEX_CANNOT_ANSWER, NOBODY_READS, NOT_TOLD, NOTHING_FITS, USAGE
+from .naming import detect_named
 from .output import Output
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _run(arguments: argparse.Namespace, output: Output) -> int:
     cpu = profile_for(
         arguments.cpu,
         os.environ,
-        partial(detect, brand=not (arguments.token or arguments.quiet)),
+        detect if arguments.token or arguments.quiet else detect_named,
         project=arguments.project,
         folder=_working_folder(),
     )

@@ -21,7 +21,7 @@ from typing import Callable, Mapping
 from . import override
 from .decide import EMULATOR, DetectedCpu, HiddenFeatures, decide
 from .evidence import CpuidLeaf, HostEvidence
-from .probe import brand_by_py_cpuinfo, probe
+from .probe import probe
 from .toml_subset import InvalidConfig
 from .wishes import MoreThanTheCpuHas, find_wishes, reduced
 
@@ -43,15 +43,13 @@ def detect(*, brand: bool = False) -> DetectedCpu:
     """Return what this process may execute.
 
     :param brand: a person will read the CPU's name. Then, where ``/proc/cpuinfo`` tells of another CPU than this
-        process has, CPUID is asked for the name as well; and py-cpuinfo, which takes a second, where nothing told it.
+        process has, CPUID is asked for the name as well.
     :raises DetectionFailed: the architecture is in no table
     """
     evidence = probe()
     found = decide(evidence)
-    if brand and any(hidden.by == EMULATOR for hidden in found.hidden):
-        return found if evidence.cpuid else decide(replace(evidence, cpuid=probe(cpuid=True).cpuid))
-    if brand and found.brand is None:
-        return replace(found, brand=brand_by_py_cpuinfo())
+    if brand and not evidence.cpuid and any(hidden.by == EMULATOR for hidden in found.hidden):
+        return decide(replace(evidence, cpuid=probe(cpuid=True).cpuid))
     return found
 
 

@@ -108,14 +108,3 @@ def _probe_windows(*, wanted: bool) -> HostEvidence:
         xcr0=xcr0,
         windows=native.windows_answers(codes) if HAS_CTYPES else None,
     )
-
-
-def brand_by_py_cpuinfo() -> str | None:
-    """Return the CPU's name as py-cpuinfo finds it, by ``lscpu``, the registry and more; None where it is not there."""
-    try:
-        from cpuinfo import get_cpu_info  # noqa: PLC0415  # the selector has none, and it takes a second
-
-        told = get_cpu_info().get("brand_raw")
-    except Exception:  # noqa: BLE001  # it starts programs and reads files of every kind of system
-        return None
-    return str(told).strip() or None if told else None

@@ -7,7 +7,7 @@ import getpass
 import io
 import json
 import tarfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from packaging.version import InvalidVersion, Version
 
@@ -65,13 +65,16 @@ def execute_freeze(arguments: argparse.Namespace) -> int:
             print(f"{snapshot.project.display_name} {release.version} is frozen already")
             return 0
         # before the selector is made: one that the server made tells its address
-        served = _address_served(home, snapshot, release.version)
+        made = _made(home, snapshot, release.version)
+        served = None if made is None else str(made["api_url"])
         if served not in (None, settings.base_url):
             raise NotFrozen(
                 f"the server makes selectors for {served}, and here the address is {settings.base_url}",
                 hint=f"give it as the server has it: --public-url {served}",
             )
-        selector = Selectors(home, settings.base_url).of(snapshot).get(release.version)
+        # whether refusals are told is a setting of the server, which this command's surroundings need not share
+        wanted = settings.wanted if made is None else bool(made.get("wanted"))
+        selector = Selectors(home, settings.base_url, wanted=wanted).of(snapshot).get(release.version)
         if selector is None:
             raise NotFrozen(
                 f"plain installers get no selector of {snapshot.project.display_name} {release.version}",
@@ -125,8 +128,8 @@ def _release(snapshot: ProjectSnapshot, version: Version) -> Release:
     raise NoSuchFile(f"{snapshot.project.display_name} has no release {version} here")
 
 
-def _address_served(home: Home, snapshot: ProjectSnapshot, version: str) -> str | None:
-    """Return the address that the release's newest selector asks; None where no page has named one yet."""
+def _made(home: Home, snapshot: ProjectSnapshot, version: str) -> dict[str, Any] | None:
+    """Return what the release's newest selector was made of; None where no page has named one yet."""
     made: list[DerivedFile] = [each for each in snapshot.derived if each.kind == "selector" and each.version == version]
     if not made:
         return None
@@ -134,7 +137,7 @@ def _address_served(home: Home, snapshot: ProjectSnapshot, version: str) -> str 
         data = stream.read()
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         inside = archive.extractfile(f"{made[-1].filename.removesuffix('.tar.gz')}/candidates.json")
-        return None if inside is None else str(json.loads(inside.read())["api_url"])
+        return None if inside is None else dict(json.loads(inside.read()))
 
 
 def _version(text: str) -> Version:
