@@ -56,7 +56,8 @@ def assert_refused_readably(installed: Outcome) -> None:
     assert installed.status != 0, text
     assert "x86_64_v1" in text, text
     missing = [
-        frozenset(found.split(", ")) for found in re.findall(r"^[│| ]*needs ([a-z0-9_, ]+)$", text, re.MULTILINE)
+        frozenset(found.split(", "))
+        for found in re.findall(r"^(?:pdm\.termui:)?[│| ]*needs ([a-z0-9_, ]+)$", text, re.MULTILINE)
     ]
     # sse3 goes by that name here, and qemu64 has lahf_lm of its own
     least = frozenset({"sse3" if name == "pni" else name for name in V2.features}) - {"lahf_lm"}
