@@ -56,6 +56,8 @@ _TAIL = """\
 - PDM 2.29.4 with hishel 2.0.0, which `pip install pdm` brings together, ends with `module 'hishel' has no attribute
   'SyncSqliteStorage'` before it asks any index. `pip install pdm 'hishel<2'` works: the results are of PDM 2.29.4
   with hishel 1.4.0.
+- pipx was run with `--backend pip`: where uv is on the path it takes uv, which does not send what
+  `PIP_USER_AGENT_USER_DATA` holds, so that way of telling has no effect.
 - pipx asks the index that it is given for the newest pip as well, so that index needs an upstream
   (`cpufit-server serve --upstream`).
 """

@@ -79,7 +79,11 @@ def install_with_pipx(
     assert environment.program is not None
     # what an index with an upstream passes through, the index of these tests does not have
     wheels = environment.program.parent.parent / "wheels"
-    command: list[str | Path] = [environment.program, "install", "--verbose", "--force", "--python", environment.python]
+    # an environment that is there already would be filled with the Python and the pip that made it
+    shutil.rmtree(_pipx_home(environment) / "venvs", ignore_errors=True)
+    # where uv is on the path, pipx takes it in place of pip, and uv does not send what the user adds to the User-Agent
+    command: list[str | Path] = [environment.program, "install", "--verbose", "--backend", "pip"]
+    command += ["--python", environment.python]
     extra = {**variables, "PIPX_HOME": str(_pipx_home(environment)), "PIP_FIND_LINKS": str(wheels)}
     return environment.run(*command, "--index-url", index, project, extra=extra, timeout=timeout)
 
