@@ -18,9 +18,8 @@ from hypothesis import strategies as st
 from tests.machine_code.x86_64_reference import all_decoded, code_of, decoded
 
 from cpufit_wheelhouse.machine_code.bits import names_of
-from cpufit_wheelhouse.machine_code.x86_64 import histogram, instruction_mask
+from cpufit_wheelhouse.machine_code.x86_64 import following, histogram, instruction_mask, kernels
 from cpufit_wheelhouse.machine_code.x86_64.generate import build
-from cpufit_wheelhouse.machine_code.x86_64.kernels import TABLES_SHA256
 from cpufit_wheelhouse.machine_code.x86_64.layout import TABLES
 
 HEADS = (
@@ -226,7 +225,7 @@ def test_the_tables_are_those_that_iced_makes() -> None:
 
 
 def test_kernels_that_were_compiled_with_other_tables_are_not_taken_from_the_cache() -> None:
-    assert hashlib.sha256(TABLES.read_bytes()).hexdigest() == TABLES_SHA256
+    assert hashlib.sha256(TABLES.read_bytes()).hexdigest() == kernels.TABLES_SHA256 == following.TABLES_SHA256
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What of an image runs whenever it is loaded: :mod:`.entering` with its arguments made and its answer read."""
+"""What of an image runs whenever it is loaded: :mod:`.following` with its arguments made and its answer read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from cpufit_wheelhouse.machine_code.image import Entry, Image
 
-from .scanning import MAX_DESCENT, _offset_of, tail_of
+from .scanning import MAX_DESCENT, _inside, tail_of
 
 _MAX_ENTERED = 1 << 18
 
@@ -27,19 +27,19 @@ class Entered:
 
 def entered(image: Image, entries: Iterable[Entry]) -> Entered:
     """Follow entry points up to their first conditional jumps, through direct jumps and calls."""
-    from .entering import enter  # noqa: PLC0415  # compiled: only who scans pays for it
+    from .following import enter  # noqa: PLC0415  # compiled: only who scans pays for it
 
     ranges = image.code
     starts = np.array([one.offset for one in ranges], np.int64)
     sizes = np.array([one.size for one in ranges], np.int64)
     shifts = np.array([one.address - one.offset for one in ranges], np.int64)
     bases = np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes)))[:-1]
-    offsets = [offset for entry in entries if (offset := _offset_of(ranges, entry.address)) is not None]
+    offsets = _inside(ranges, np.array([entry.address for entry in entries], np.int64))[:_MAX_ENTERED]
     work = np.zeros(_MAX_ENTERED, np.int64)
-    work[: len(offsets)] = offsets[:_MAX_ENTERED]
+    work[: len(offsets)] = offsets
     found, first = np.zeros(_MAX_ENTERED, np.int64), np.full(64, -1, np.int64)
     count = enter(
-        image.data, tail_of(image.data), work, min(len(offsets), _MAX_ENTERED), starts, starts + sizes, shifts,
+        image.data, tail_of(image.data), work, len(offsets), starts, starts + sizes, shifts,
         np.zeros(int(sizes.sum()) // 8 + 1, np.uint8), bases, found, first, MAX_DESCENT,
     )  # fmt: skip
     order = np.argsort(starts)

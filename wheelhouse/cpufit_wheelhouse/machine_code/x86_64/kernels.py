@@ -25,7 +25,8 @@ from .layout import IMM_8_8, IMM_GROUP3_8, INVALID, LOOK, MAP_COUNT, SLOTS, imme
 from .tables import load_tables
 
 TABLES_SHA256 = "d6fde9ccd976075b3c3722b416b7ce29489bf0c8696cdfc96dc73935ed2f1f4f"
-"""Of the tables' file. Numba's cache of compiled kernels goes by the date of this file: new tables must change it."""
+"""Of the tables' file. Numba's cache of compiled kernels goes by the date of this file: new tables must change it, and
+:mod:`.following`, whose kernels have the decoder within them."""
 
 # Compiled into the kernels as constants: a table passed as an argument is counted in and out of every call.
 CELLS, ROWS, FORMS, KINDS, LENGTHS, MASKS = load_tables()
@@ -373,91 +374,3 @@ def scan_functions(
             for k in range(256):
                 if first[k] < 0 and seen_in[k] == i + 1:
                     first[k] = seen[k]
-
-
-@_compiled(inline="always")
-def _relative(d: Code, at: int) -> int:
-    """Return the signed 32-bit number at ``d[at]``."""
-    number = np.int64(d[at]) | np.int64(d[at + 1]) << 8 | np.int64(d[at + 2]) << 16 | np.int64(d[at + 3]) << 24
-    return number - (1 << 32 if number >= 1 << 31 else 0)
-
-
-@_compiled()
-def descend(  # one loop over a worklist, one branch per way an instruction can go on
-    c: Code, tail: Code, work: Any, todo: int, range_starts: Any, range_ends: Any, range_shifts: Any, visited: Any,
-    visited_base: Any, first: Any, hits: Any, hit_classes: Any, interest: int, limit: int
-) -> tuple[int, int]:  # fmt: skip
-    """Follow direct jumps and calls from the ``todo`` offsets in ``work``; return how many instructions were met.
-
-    Those that have a bit of ``interest`` are noted in ``hits``, with their class, as far as there is room; how many is
-    the second number returned.
-
-    ``range_shifts`` are address minus offset of each range, ``visited`` is a bit per byte of all ranges together.
-    Branches go from range to range by address. What does not fit into ``work`` is left.
-    """
-    safe = len(c) - 32
-    shift = len(c) - PADDING
-    met = 0
-    noted = 0
-    while todo > 0 and met < limit:
-        todo -= 1
-        p = np.int64(work[todo])
-        r = -1
-        for i in range(len(range_starts)):
-            if range_starts[i] <= p < range_ends[i]:
-                r = i
-        if r < 0:
-            continue
-        while p < range_ends[r] and met < limit:
-            v = np.int64(visited_base[r]) + p - np.int64(range_starts[r])
-            if visited[v >> 3] >> (v & 7) & 1:
-                break
-            visited[v >> 3] |= np.uint8(1 << (v & 7))
-            at = p if p < safe else p - shift
-            d = c if p < safe else tail
-            found = decode(d, at)
-            size = found & 0xFF
-            if size == 0 or p + size > range_ends[r]:
-                break
-            met += 1
-            k = found >> 8
-            if k and first[k] < 0:
-                first[k] = p
-            if k and noted < len(hits) and MASKS[k] & np.uint64(interest):
-                hits[noted] = p
-                hit_classes[noted] = k
-                noted += 1
-            # where the opcode stands: behind the legacy prefixes and REX
-            o = at
-            while KINDS[d[o]] == 2 or KINDS[d[o]] == 3:
-                o += 1
-            b = np.int64(d[o])
-            target = -1
-            ends_here = False
-            if b == 0xE8 or b == 0xE9:
-                delta = _relative(d, o + 1)
-                target = p + size + delta
-                ends_here = b == 0xE9
-            elif b == 0xEB or 0x70 <= b < 0x80 or 0xE0 <= b < 0xE4:
-                delta = np.int64(d[o + 1])
-                target = p + size + delta - (256 if delta >= 128 else 0)
-                ends_here = b == 0xEB
-            elif b == 0x0F and 0x80 <= d[o + 1] < 0x90:
-                delta = _relative(d, o + 2)
-                target = p + size + delta
-            elif b == 0xC3 or b == 0xC2 or b == 0xF4 or b == 0xCC or (b == 0x0F and d[o + 1] == 0x0B):
-                ends_here = True
-            elif b == 0xFF and (d[o + 1] >> 3 & 7 == 4 or d[o + 1] >> 3 & 7 == 5):
-                ends_here = True
-            if target >= 0 or target < -1:
-                address = target + np.int64(range_shifts[r])
-                for i in range(len(range_starts)):
-                    offset = address - np.int64(range_shifts[i])
-                    if range_starts[i] <= offset < range_ends[i] and todo < len(work):
-                        work[todo] = offset
-                        todo += 1
-                        break
-            if ends_here:
-                break
-            p += size
-    return met, noted

@@ -123,6 +123,8 @@ def descend(image: Image, entries: Iterable[Entry]) -> Descent:
 
     Indirect ones (through a table, the procedure linkage table, a register) are not followed.
     """
+    from . import following  # noqa: PLC0415  # numba, as in `kernels`
+
     masks = load_tables().masks
     ranges = image.code
     starts = np.array([one.offset for one in ranges], np.int64)
@@ -136,7 +138,7 @@ def descend(image: Image, entries: Iterable[Entry]) -> Descent:
     visited = np.zeros(int(sizes.sum()) // 8 + 1, np.uint8)
     hits, classes = np.zeros(_MAX_HITS, np.int64), np.zeros(_MAX_HITS, np.uint8)
     features = sum(1 << number for number, name in enumerate(X86_64_BITS) if not name.startswith(":"))
-    met, noted = kernels().descend(
+    met, noted = following.descend(
         image.data, tail_of(image.data), work, len(offsets), starts, starts + sizes, shifts, visited,
         bases, first, hits, classes, features, MAX_DESCENT,
     )  # fmt: skip
