@@ -130,7 +130,7 @@ def spread(facts: LibraryFacts) -> Evidence | None:
             features |= {name for name in ("sse4_2", "popcnt") if facts.spread.get(name, 0) >= COMPANION_SPREAD}
     if not features:
         return None
-    top = max(features, key=lambda name: facts.spread.get(name, 0))
+    top = max(sorted(features), key=lambda name: facts.spread.get(name, 0))
     detail = f"{top} in {facts.spread[top]:.0%} of its parts"
     return _evidence("spread", facts, features, "; ".join(filter(None, [_first_seen(facts, features), detail])))
 
@@ -203,7 +203,7 @@ def leak(facts: LibraryFacts, required: frozenset[str]) -> Evidence | None:
     features = frozenset(facts.reached_weak) & decided_features(facts) - required
     if not features or not facts.dispatchers:
         return None
-    where = facts.reached_weak[min(features, key=lambda name: facts.used.get(name, 0))]
+    where = facts.reached_weak[min(sorted(features), key=lambda name: facts.used.get(name, 0))]
     return _evidence("leak", facts, features, f"{where.text}, reached when it is loaded")
 
 
@@ -225,7 +225,7 @@ def weak_copies(facts: LibraryFacts, required: frozenset[str]) -> Evidence | Non
     features = frozenset(facts.weak) & decided_features(facts) - required
     if not features or not facts.dispatchers:
         return None
-    most = max(features, key=lambda name: facts.weak[name])
+    most = max(sorted(features), key=lambda name: facts.weak[name])
     detail = f"{facts.weak[most]} weak functions use {most}"
     return _evidence("weak-copies", facts, features, detail, weight="warns")
 
