@@ -300,7 +300,7 @@ def _wide_avx512(facts: LibraryFacts) -> set[str]:
 
 def _first_seen(facts: LibraryFacts, features: Iterable[str]) -> str:
     # the rarest first: it is the one that a person will look for
-    order = sorted((name for name in features if name in facts.seen), key=lambda name: facts.used.get(name, 0))
+    order = sorted((name for name in sorted(features) if name in facts.seen), key=lambda name: facts.used.get(name, 0))
     order.sort(key=_newness, reverse=True)
     return facts.seen[order[0]].text if order else ""
 
