@@ -6,13 +6,35 @@ as far as they agree with the segments.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
 from cpufit_wheelhouse.machine_code.image import CodeRange, Entry, Functions, Image
 
+from .elf_parts import (
+    DT_INIT,
+    DT_INIT_ARRAY,
+    DT_INIT_ARRAYSZ,
+    DT_NEEDED,
+    DT_RELA,
+    DT_RELASZ,
+    DT_STRSZ,
+    DT_STRTAB,
+    PT_GNU_EH_FRAME,
+    PT_GNU_PROPERTY,
+    PT_LOAD,
+    PT_NOTE,
+    SHF_ALLOC,
+    SHF_EXECINSTR,
+    SHT_NOBITS,
+    Section,
+    Segment,
+    offset_of,
+    read_dynamic,
+    read_sections,
+    read_segments,
+    value_of,
+)
 from .elf_symbols import Symbols, read_symbols
 from .elf_unwind import unwind_functions
 from .executable import executable_ranges
@@ -25,55 +47,12 @@ MACHINES = {
 }  # fmt: skip
 """``e_machine`` by the names of :mod:`cpufit_resolver.features`."""
 
-PT_LOAD, PT_DYNAMIC, PT_NOTE = 1, 2, 4
-PT_GNU_EH_FRAME, PT_GNU_PROPERTY = 0x6474E550, 0x6474E553
-DT_NEEDED, DT_STRTAB, DT_RELA, DT_RELASZ, DT_STRSZ, DT_INIT = 1, 5, 7, 8, 10, 12
-DT_INIT_ARRAY, DT_INIT_ARRAYSZ = 25, 27
-_SHF_ALLOC, _SHF_EXECINSTR, _SHT_NOBITS = 2, 4, 8
 _RELATIVE = {"x86_64": 8, "aarch64": 1027}
-_MOST_SECTIONS = 1 << 16
-_MOST_SEGMENTS = 512
-_SECTION_NAME = 64
-"""Bytes of a section's name that are read: all may share one string, each as long as the file."""
 _MOST_NOTES = 64
 _MOST_NEEDED = 10_000
 _MOST_INITIALISERS = 1 << 16
 
-_SEGMENT = np.dtype(
-    [("type", "<u4"), ("flags", "<u4"), ("offset", "<u8"), ("address", "<u8"), ("physical", "<u8"),
-     ("file_size", "<u8"), ("memory_size", "<u8"), ("align", "<u8")]
-)  # fmt: skip
-_SECTION = np.dtype(
-    [("name", "<u4"), ("type", "<u4"), ("flags", "<u8"), ("address", "<u8"), ("offset", "<u8"), ("size", "<u8"),
-     ("link", "<u4"), ("info", "<u4"), ("align", "<u8"), ("entry_size", "<u8")]
-)  # fmt: skip
-_DYNAMIC = np.dtype([("tag", "<i8"), ("value", "<u8")])
 _RELOCATION = np.dtype([("offset", "<u8"), ("info", "<u8"), ("addend", "<i8")])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
-    """A program header."""
-
-    type: int
-    flags: int
-    offset: int
-    address: int
-    size: int
-    """Bytes in the file."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """A section header; ``name`` is read when it is wanted."""
-
-    name: str
-    type: int
-    flags: int
-    address: int
-    offset: int
-    size: int
-    link: int
 
 
 def read_elf(reader: Reader) -> Image:
@@ -91,13 +70,13 @@ def read_elf(reader: Reader) -> Image:
         arch = "ppc64le"
     if head[4] != 2 or not little or arch not in _RELATIVE:
         return _not_decoded(reader, arch)
-    segments = _segments(reader)
-    sections = _sections(reader)
+    segments = read_segments(reader)
+    sections = read_sections(reader)
     symbols = read_symbols(reader, segments, sections)
     frame = next((one for one in segments if one.type == PT_GNU_EH_FRAME), None)
     section = next((one for one in sections if one.name == ".eh_frame"), None)
     sources = [unwind_functions(reader, frame, section, segments), symbols.functions()]
-    dynamic = _dynamic(reader, segments)
+    dynamic = read_dynamic(reader, segments)
     entries = _entries(reader, arch, segments, dynamic, symbols)
     claims = np.concatenate([*(one.starts for one in sources), np.array([one.address for one in entries], np.int64)])
     code = sound_ranges(reader, _code(reader, segments, sections, claims))
@@ -127,52 +106,6 @@ def _not_decoded(reader: Reader, arch: str) -> Image:
     )  # fmt: skip
 
 
-def _segments(reader: Reader) -> list[Segment]:
-    offset = reader.number(32, 8, "the ELF header")
-    size, count = reader.number(54, 2, "the ELF header"), reader.number(56, 2, "the ELF header")
-    if count and size != _SEGMENT.itemsize:
-        raise reader.fail(f"program headers of {size} bytes")
-    rows = reader.table(offset, count, _SEGMENT, "the program header table").tolist()
-    found = [
-        Segment(type=row[0], flags=row[1], offset=row[2], address=row[3], size=row[5])
-        for row in rows
-        if row[0] in (PT_LOAD, PT_DYNAMIC, PT_NOTE, PT_GNU_EH_FRAME, PT_GNU_PROPERTY)
-    ]
-    if len(found) > _MOST_SEGMENTS:
-        raise reader.fail(f"{len(found)} segments, and at most {_MOST_SEGMENTS} are read")
-    for one in found:
-        if one.type == PT_LOAD and not reader.holds(one.offset, one.size):
-            raise reader.fail("a segment ends outside the file")
-    return found
-
-
-def _sections(reader: Reader) -> list[Section]:
-    """Return the section headers; none where the table is not there or not whole, as after ``strip`` and worse."""
-    offset, size = reader.number(40, 8, "the ELF header"), reader.number(58, 2, "the ELF header")
-    count, names = reader.number(60, 2, "the ELF header"), reader.number(62, 2, "the ELF header")
-    if not offset or size != _SECTION.itemsize or not reader.holds(offset, size):
-        return []
-    first = reader.table(offset, 1, _SECTION, "the section table")[0]
-    count = count or int(first["size"])
-    names = int(first["link"]) if names == 0xFFFF else names
-    if not 0 < count <= _MOST_SECTIONS or not reader.holds(offset, count * size):
-        return []
-    rows = reader.table(offset, count, _SECTION, "the section table").tolist()
-    strings = rows[names][4] if names < count else len(reader)
-    return [
-        Section(
-            name=reader.text(strings + row[0], strings + row[0] + _SECTION_NAME) if row[2] & _SHF_ALLOC else "",
-            type=row[1],
-            flags=row[2],
-            address=row[3],
-            offset=row[4],
-            size=row[5],
-            link=row[6],
-        )
-        for row in rows
-    ]
-
-
 def _code(
     reader: Reader, segments: list[Segment], sections: list[Section], claims: npt.NDArray[np.int64]
 ) -> list[CodeRange]:
@@ -181,12 +114,12 @@ def _code(
         for one in segments
         if one.type == PT_LOAD and one.flags & 1 and one.size
     ]
-    filled = [one for one in sections if one.flags & _SHF_ALLOC and one.type != _SHT_NOBITS and one.size]
+    filled = [one for one in sections if one.flags & SHF_ALLOC and one.type != SHT_NOBITS and one.size]
     code, others = (
         [
             CodeRange(name=one.name or "an executable section", offset=one.offset, size=one.size, address=one.address)
             for one in filled
-            if bool(one.flags & _SHF_EXECINSTR) is instructions
+            if bool(one.flags & SHF_EXECINSTR) is instructions
         ]
         for instructions in (True, False)
     )
@@ -195,36 +128,11 @@ def _code(
     return executable_ranges(reader, executable, code, others, claims)
 
 
-def offset_of(segments: list[Segment], address: int) -> int | None:
-    """Return where in the file an address lies, or None."""
-    for one in segments:
-        if one.type == PT_LOAD and one.address <= address < one.address + one.size:
-            return address - one.address + one.offset
-    return None
-
-
-def _dynamic(reader: Reader, segments: list[Segment]) -> npt.NDArray[np.void]:
-    # the loader takes the last one, and where it is mapped, whatever its offset says
-    segment = next((one for one in reversed(segments) if one.type == PT_DYNAMIC), None)
-    if segment is None:
-        return np.zeros(0, _DYNAMIC)
-    mapped = offset_of(segments, segment.address)
-    offset = segment.offset if mapped is None else mapped
-    table = reader.table(offset, segment.size // 16, _DYNAMIC, "the dynamic section")
-    ends = np.flatnonzero(table["tag"] == 0)
-    return table[: int(ends[0])] if len(ends) else table
-
-
-def _value(dynamic: npt.NDArray[np.void], tag: int) -> int:
-    found = dynamic["value"][dynamic["tag"] == tag]
-    return int(found[0]) if len(found) else 0
-
-
 def _needed(reader: Reader, segments: list[Segment], dynamic: npt.NDArray[np.void]) -> tuple[str, ...]:
-    strings = offset_of(segments, _value(dynamic, DT_STRTAB))
+    strings = offset_of(segments, value_of(dynamic, DT_STRTAB))
     if strings is None:
         return ()
-    end = min(len(reader), strings + _value(dynamic, DT_STRSZ))
+    end = min(len(reader), strings + value_of(dynamic, DT_STRSZ))
     offsets = dynamic["value"][dynamic["tag"] == DT_NEEDED][:_MOST_NEEDED]
     return tuple(name for offset in offsets if (name := reader.text(strings + int(offset), end)))
 
@@ -235,15 +143,15 @@ def _entries(
     found = [Entry(name=name, address=address) for name, address in symbols.module_inits()]
     if (start := reader.number(24, 8, "the ELF header")) != 0:
         found.append(Entry(name="the entry point", address=start))
-    if (init := _value(dynamic, DT_INIT)) != 0:
+    if (init := value_of(dynamic, DT_INIT)) != 0:
         found.append(Entry(name=".init", address=init))
-    array, size = _value(dynamic, DT_INIT_ARRAY), _value(dynamic, DT_INIT_ARRAYSZ)
+    array, size = value_of(dynamic, DT_INIT_ARRAY), value_of(dynamic, DT_INIT_ARRAYSZ)
     targets = set()
     offset = offset_of(segments, array)
     if offset is not None and reader.holds(offset, size):
         count = min(size // 8, _MOST_INITIALISERS)
         targets |= set(reader.table(offset, count, np.dtype([("at", "<u8")]), ".init_array")["at"].tolist())
-    relocations, length = offset_of(segments, _value(dynamic, DT_RELA)), _value(dynamic, DT_RELASZ)
+    relocations, length = offset_of(segments, value_of(dynamic, DT_RELA)), value_of(dynamic, DT_RELASZ)
     if relocations is not None and reader.holds(relocations, length):
         rows = reader.table(relocations, length // 24, _RELOCATION, "the relocations")
         inside = (rows["offset"] >= array) & (rows["offset"] - array < size)

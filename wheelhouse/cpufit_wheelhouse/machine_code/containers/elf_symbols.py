@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from .elf_parts import DT_STRSZ, DT_STRTAB, Section, Segment, offset_of, read_dynamic, value_of
 from .functions import NOTHING, Found
 from .reader import Reader
-
-if TYPE_CHECKING:
-    from .elf import Section, Segment
 
 MOST_EXPORTS = 300_000
 """A library with more is no sibling that others ask; only the names of its module initialisers are kept then."""
@@ -154,15 +151,12 @@ def read_symbols(reader: Reader, segments: Sequence[Segment], sections: Sequence
 
 
 def _by_dynamic_section(reader: Reader, segments: Sequence[Segment]) -> list[_Table]:
-    from .elf import DT_STRSZ, DT_STRTAB, _dynamic, _value, offset_of  # noqa: PLC0415  # they read each other's tables
-
-    listed = list(segments)
-    dynamic = _dynamic(reader, listed)
-    symbols, strings = (offset_of(listed, _value(dynamic, tag)) for tag in (6, DT_STRTAB))
-    size = _value(dynamic, DT_STRSZ)
+    dynamic = read_dynamic(reader, segments)
+    symbols, strings = (offset_of(segments, value_of(dynamic, tag)) for tag in (6, DT_STRTAB))
+    size = value_of(dynamic, DT_STRSZ)
     if symbols is None or strings is None or not reader.holds(strings, size):
         return []
-    hashed = offset_of(listed, _value(dynamic, 4))
+    hashed = offset_of(segments, value_of(dynamic, 4))
     if hashed is not None and reader.holds(hashed, 8):
         count = reader.number(hashed + 4, 4, "the hash table")
     else:

@@ -6,15 +6,12 @@ Every FDE names the address and the length of one function. The header's sorted 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .elf_parts import Section, Segment
 from .functions import NOTHING, Found
 from .reader import Reader
-
-if TYPE_CHECKING:
-    from .elf import Section, Segment
 
 _DATAREL_SDATA4 = 0x3B
 _UDATA4, _PCREL_SDATA4 = 0x03, 0x1B
