@@ -99,6 +99,18 @@ class TestRun:
         assert f'registry = "{index.url}/simple' in lock
         assert "/cpu/" not in lock
 
+    def test_pip_download_brings_the_wheel_and_without_it_the_selector(
+        self, index: Server, machine: Environment, tmp_path: Path
+    ) -> None:
+        command: list[str | Path] = [machine.python, "-I", "-m", "pip", "download", "--no-deps", "--dest"]
+        plain = machine.run(*command, tmp_path / "plain", "--index-url", f"{index.url}/simple/", SPECIFIC.project)
+        told = cpufit(machine, "run", "--index-url", index.url, "--", *command, tmp_path / "told", SPECIFIC.project)
+        assert (plain.status, told.status) == (0, 0), plain.output + told.output
+        assert [path.suffix for path in (tmp_path / "plain").iterdir()] == [".gz"]
+        (wheel,) = (tmp_path / "told").iterdir()
+        assert wheel.name.startswith("isademo-2.0-")
+        assert wheel.suffix == ".whl"
+
     def test_a_cpu_that_somebody_names(self, index: Server, machine: Environment) -> None:
         command = pip_install(machine)
         run = cpufit(machine, "run", "--cpu", "x86_64_v2", "--index-url", index.url, "--", *command)
