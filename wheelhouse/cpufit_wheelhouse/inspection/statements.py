@@ -11,9 +11,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from cpufit_resolver.features import architecture
-from cpufit_wheelhouse.machine_code.image import Bytes
+
+if TYPE_CHECKING:  # numpy, which cannot be imported on every CPU that this package is asked about
+    from cpufit_wheelhouse.machine_code.image import Bytes
 
 MAX_STATEMENT_BYTES = 64 << 10
 """A longer file is none of these."""
