@@ -130,6 +130,8 @@ def test_a_worker_that_somebody_ends_is_replaced_and_its_wheel_is_read_all_the_s
     once = tmp_path / "once"
     program = (
         f"import os, pathlib, signal; once = pathlib.Path({str(once)!r})\n"
+        # whoever runs this under nohup hands down that a hang-up is ignored
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
         f"if not once.exists(): once.touch(); import sys; sys.stdin.readline(); os.kill(os.getpid(), signal.{name})\n"
     )
     monkeypatch.setattr(workers, "_START", program + workers._START)
