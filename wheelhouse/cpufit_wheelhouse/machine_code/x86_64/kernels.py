@@ -198,6 +198,9 @@ def histogram(c: Code, p: int, end: int, tail: Code, counts: Any) -> int:
             q += 1
             b = c[q]
         told = np.int64(PLAIN[b])
+        if b == 0x0F:
+            q += 1
+            told = np.int64(PLAIN[256 + np.int64(c[q])])
         if told:
             q += 1
             if told & 1:
@@ -331,6 +334,9 @@ def scan_functions(
                     q += 1
                     b = c[q]
                 told = np.int64(PLAIN[b])
+                if b == 0x0F:
+                    q += 1
+                    told = np.int64(PLAIN[256 + np.int64(c[q])])
                 if told & 0xFF80 == 0x80:  # plain, and of class 0: it needs nothing
                     q += 1
                     if told & 1:

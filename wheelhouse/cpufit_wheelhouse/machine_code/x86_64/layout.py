@@ -61,19 +61,22 @@ def immediate_lengths() -> npt.NDArray[np.uint8]:
 
 
 def plain_opcodes(forms: npt.NDArray[np.uint16], kinds: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
-    """Return, for each first byte, what the short way of decoding needs; 0 where the long one is needed.
+    """Return, for each opcode byte, what the short way of decoding needs; 0 where the long one is needed.
 
-    Bit 0: a ModRM byte follows; bits 1 to 4: the length of the immediate; the high byte: the class. Bit 7 is set, so
-    that nothing that is plain is 0.
+    The second half is for the byte behind 0x0F. Bit 0: a ModRM byte follows; bits 1 to 4: the length of the immediate;
+    the high byte: the class. Bit 7 is set, so that nothing that is plain is 0.
     """
     lengths = immediate_lengths()
-    plain = np.zeros(256, np.uint16)
-    for opcode in range(256):
+    plain = np.zeros(512, np.uint16)
+    # further maps, 3DNow!, and the moves of control registers, whose ModRM.mod says nothing
+    special = {0x138, 0x13A, 0x10F, *range(0x120, 0x124)}
+    for opcode in range(512):
         told = int(forms[opcode])
         kind = told >> 1 & 15
         # fixed: as long with REX.W as without; no other prefix comes this way
         fixed = kind not in {IMM_V, IMM_8_8, IMM_GROUP3_8, IMM_GROUP3_Z}
-        if kinds[opcode] == 1 and told >> 8 < LOOK and fixed:
+        alone = kinds[opcode] == 1 if opcode < 256 else opcode not in special
+        if alone and told >> 8 < LOOK and fixed:
             plain[opcode] = (told & 0xFF00) | 0x80 | int(lengths[kind << 3]) << 1 | (told & 1)
     return plain
 
