@@ -17,11 +17,12 @@ HEAD = """\
 
 <!-- Written by benchmarks/further.py --write; a test holds it to its data. -->
 
-The wheels of [Accuracy](accuracy.md) served to find the rules. These did not, but for {fitted} of them, on which the
-first reading was wrong and a rule was added or mended: {names}. Each was installed with what it
-depends on, a statement was run in it on emulated CPUs (`benchmarks/truth/further.json` has both), and the least CPU
-noted on which that ended well. Most statements import, some do a little more, so a verdict may well ask for more than
-was seen: it tells of all operations. It must never ask for less.
+The wheels of [Accuracy](accuracy.md) served to find the rules. These were judged by the rules as they stood; on
+{fitted} of them the first reading was wrong and a rule was added or mended: {names}. The thresholds of
+these new rules were chosen with all of these wheels in view, so this is no blind test of them. Each was installed with
+what it depends on, a statement was run in it on emulated CPUs (`benchmarks/truth/further.json` has both), and the
+least CPU noted on which that ended well. Most statements import, some do a little more, so a verdict may well ask for
+more than was seen: it tells of all operations. It must never ask for less.
 
 """
 
