@@ -24,7 +24,7 @@ PAGE = ROOT / "docs" / "reference" / "client-matrix.md"
 _MACHINES = {QEMU64: "v1", NEHALEM: "Nehalem", SANDY_BRIDGE: "SandyBridge", HASWELL: "Haswell", HERE: "native"}
 _SET_UPS = {
     "nothing": "nothing",
-    "user-agent": "`PIP_USER_AGENT_USER_DATA`",
+    "env": "`cpufit env`",
     "url": "profile URL",
     "variants": "`wheel-variants` preview",
 }
@@ -50,7 +50,8 @@ _TAIL = """\
 - Who tells the index its CPU gets the newest release that has a wheel for it; who tells nothing gets the newest
   release or a refusal. pip before 22.0 goes back to an older release
   ([the selector](../decisions/0003-selector.md)).
-- uv, Poetry and PDM send no words of their user's with a request; the profile URL is their way to tell.
+- *`cpufit env`* is a shell that took in what `cpufit env` printed on that CPU, and then a command without any option
+  for the index. Poetry and PDM get the plain address by it, so that no lock is bound to one machine.
 - PDM shows the last ten lines of a refusal, which name the release that fits; `pdm -v` shows the reasons. pipx writes
   pip's output to a log that it names; `pipx install --verbose` shows it.
 - PDM 2.29.4 with hishel 2.0.0, which `pip install pdm` brings together, ends with `module 'hishel' has no attribute

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -13,7 +15,7 @@ from typing import Literal
 
 import packaging
 from tests.flow.flow_machines import HERE, MACHINES, Environment, Machine, Outcome
-from tests.flow.flow_tools import install_with_pdm, install_with_pipx, install_with_poetry, python_of_pipx
+from tests.flow.flow_tools import install_with_pdm, install_with_pipx, install_with_poetry, pipx_command, python_of_pipx
 
 import cpufit_pip_plugin
 import cpufit_resolver
@@ -27,8 +29,8 @@ class Client:
 
     name: str
     tool: Literal["pip", "uv", "pipx", "poetry", "pdm"]
-    tells: Literal["nothing", "variants", "url", "user-agent"] = "nothing"
-    """How the index learns the CPU: not at all, by the client's own choice among labels, by URL, by User-Agent."""
+    tells: Literal["nothing", "variants", "url", "env"] = "nothing"
+    """How the index learns the CPU: not at all, by the client's choice among labels, by URL, by ``cpufit env``."""
     pip_version: str | None = None
     """None: the newest that the index of this machine's pip has."""
     pythons: tuple[str, ...] = (f"{sys.version_info.major}.{sys.version_info.minor}",)
@@ -65,8 +67,8 @@ class Client:
         index, extra = f"{base_url}/simple/", dict(variables)
         if self.tells == "url":
             index = f"{base_url}/cpu/{profile_of(environment)}/simple/"
-        if self.tells == "user-agent":
-            extra["PIP_USER_AGENT_USER_DATA"] = f"cpufit={profile_of(environment)}"
+        if self.tells == "env":
+            return self._install_in_a_told_shell(environment, index, project, variables=extra, timeout=timeout)
         if self.tool in _OTHER_TOOLS:
             install = _OTHER_TOOLS[self.tool]
             return install(environment, index, project, variables=extra, timeout=timeout)
@@ -78,6 +80,31 @@ class Client:
             command = [*uv, "--python", str(environment.python)]
         return environment.run(*command, "--index-url", index, project, extra=extra, timeout=timeout)
 
+    def _install_in_a_told_shell(
+        self, environment: Environment, index: str, project: str, *, variables: dict[str, str], timeout: float
+    ) -> Outcome:
+        """Install as somebody does in whose shell ``cpufit env`` was taken in: no option names an index."""
+        programs = environment.scratch / "programs"
+        programs.mkdir(exist_ok=True)
+        variables["PATH"] = f"{programs}:{os.environ['PATH']}"
+        command: list[str | Path] = [environment.python, "-m", "pip", "install", project]
+        if self.tool == "uv":
+            # the shell's function calls the program of that name
+            program = programs / "uv"
+            program.write_text(f'#!/bin/sh\nexec {shlex.join(environment.machine.command(uv_program()))} "$@"\n')
+            program.chmod(0o755)
+            command = ["uv", "pip", "install", "--python", environment.python, project]
+        if self.tool == "pipx":
+            assert environment.program is not None
+            (programs / "pipx").unlink(missing_ok=True)
+            (programs / "pipx").symlink_to(environment.program)
+            command, added = pipx_command("pipx", environment, project)
+            variables |= added
+        told = run_cpufit(environment, "cpufit_pip_plugin.cli", "env", "--shell", "bash", "--index-url", index)
+        assert told.status == 0, told.output
+        shell = ("bash", "-c", 'eval "$1"; shift; "$@"', "bash", told.output)
+        return environment.run(*shell, *command, extra=variables, timeout=timeout)
+
     def build_of(self, environment: Environment, project: str) -> Outcome:
         """Import what was installed, on the environment's CPU; the output is its version and build."""
         if self.tool != "pipx":
@@ -87,9 +114,9 @@ class Client:
             return Outcome(status=1, output="ModuleNotFoundError: pipx took the environment away again")
         return replace(environment, python=python).build_of(project)
 
-    def telling(self, way: Literal["url", "user-agent"]) -> Client:
+    def telling(self, way: Literal["url", "env"]) -> Client:
         """Return the same installer, set up to tell the index its CPU."""
-        suffix = {"url": "profile-url", "user-agent": "user-agent"}[way]
+        suffix = {"url": "profile-url", "env": "cpufit-env"}[way]
         return replace(self, name=f"{self.name}-{suffix}", tells=way, wide=False)
 
 
@@ -110,17 +137,17 @@ PIP_20 = Client(
 UV = Client(name="uv", tool="uv", wide=True)
 UV_VARIANTS = Client(name="uv-variants", tool="uv", tells="variants", wide=True)
 PIP_URL = Client(name="pip-profile-url", tool="pip", tells="url", wide=True)
-PIP_USER_AGENT = Client(name="pip-user-agent", tool="pip", tells="user-agent", wide=True)
+PIP_ENV = Client(name="pip-cpufit-env", tool="pip", tells="env", wide=True)
 PIPX = Client(name="pipx", tool="pipx")
 POETRY = Client(name="poetry", tool="poetry")
 PDM = Client(name="pdm", tool="pdm")
 OLDER_PIPS = (PIP_24, PIP_22_3, PIP_22, PIP_20)
 CLIENTS = (
-    *(NEWEST_PIP, PIP_URL, PIP_USER_AGENT, PIP_22, PIP_20, UV, UV_VARIANTS),
+    *(NEWEST_PIP, PIP_URL, PIP_ENV, PIP_22, PIP_20, UV, UV_VARIANTS),
     *(PIP_24, PIP_22_3, PIPX, POETRY, PDM),
     *(client.telling("url") for client in (*OLDER_PIPS, UV, PIPX, POETRY, PDM)),
-    # uv, Poetry and PDM put no words of their user's into the User-Agent
-    *(client.telling("user-agent") for client in (*OLDER_PIPS, PIPX)),
+    # Poetry and PDM get the plain address by it, so that no lock is bound to one machine
+    *(client.telling("env") for client in (*OLDER_PIPS, UV, PIPX)),
 )
 
 
@@ -134,14 +161,21 @@ def uv_program() -> Path:
 
 def profile_of(environment: Environment) -> str:
     """Return the CPU token that ``cpu-check`` tells on an environment's machine."""
+    return _token(run_cpufit(environment, "cpufit_pip_plugin.cpu_check.cli", "--json"))
+
+
+def run_cpufit(environment: Environment, command: str, *words: str) -> Outcome:
+    """Run one of cpufit's commands on an environment's machine.
+
+    :param command: the module of the command line
+    """
     code = (
-        "import sys; sys.path[:0] = sys.argv[1:]\n"
-        "from cpufit_pip_plugin.cpu_check.cli import main\n"
-        "raise SystemExit(main(['--json']))"
+        f"import sys; sys.path[:0] = {_our_packages()!r}\n"
+        f"from {command} import main\n"
+        "raise SystemExit(main(sys.argv[1:]))"
     )
-    # this process's Python, on that machine's CPU: an old pip's Python may be older than cpu-check takes
-    python = environment.machine.command(base_interpreter(), "-c", code, *_our_packages())
-    return _token(environment.run(*python))
+    # this process's Python, on that machine's CPU: an old pip's Python may be older than the commands take
+    return environment.run(*environment.machine.command(base_interpreter(), "-c", code, *words))
 
 
 def _token(told: Outcome) -> str:

@@ -77,15 +77,22 @@ def install_with_pipx(
 ) -> Outcome:
     """Install a project's program with pipx, on the environment's CPU."""
     assert environment.program is not None
+    command, added = pipx_command(environment.program, environment, project)
+    return environment.run(*command, "--index-url", index, extra={**variables, **added}, timeout=timeout)
+
+
+def pipx_command(
+    program: str | Path, environment: Environment, project: str
+) -> tuple[list[str | Path], dict[str, str]]:
+    """Return the command by which pipx installs a project anew, and the variables that it needs."""
+    assert environment.program is not None
     # what an index with an upstream passes through, the index of these tests does not have
     wheels = environment.program.parent.parent / "wheels"
     # an environment that is there already would be filled with the Python and the pip that made it
     shutil.rmtree(_pipx_home(environment) / "venvs", ignore_errors=True)
     # where uv is on the path, pipx takes it in place of pip, and uv does not send what the user adds to the User-Agent
-    command: list[str | Path] = [environment.program, "install", "--verbose", "--backend", "pip"]
-    command += ["--python", environment.python]
-    extra = {**variables, "PIPX_HOME": str(_pipx_home(environment)), "PIP_FIND_LINKS": str(wheels)}
-    return environment.run(*command, "--index-url", index, project, extra=extra, timeout=timeout)
+    command = [program, "install", "--verbose", "--backend", "pip", "--python", environment.python, project]
+    return command, {"PIPX_HOME": str(_pipx_home(environment)), "PIP_FIND_LINKS": str(wheels)}
 
 
 def python_of_pipx(environment: Environment, project: str) -> Path:
