@@ -17,6 +17,8 @@ UnknownPolicy = Literal["refuse", "allow"]
 PlainPolicy = Literal["ordinary", "selector"]
 FileKind = Literal["wheel", "sdist"]
 DerivedKind = Literal["labelled", "variants-json", "selector"]
+ProjectStatus = Literal["active", "archived", "quarantined", "deprecated"]
+TokenScope = Literal["read", "upload", "admin"]
 
 UNKNOWN_KEY = "unknown"
 """The need key of a wheel that nobody judged; no CPU level has this name."""
@@ -42,6 +44,9 @@ class Project:
     """Grows with every change that a page could show."""
     instead: str | None = None
     """The project, by its normal name, that has builds for CPUs which this one has nothing for."""
+    status: ProjectStatus = "active"
+    """Project status markers (PEP 792)."""
+    status_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +78,8 @@ class NewFile:
     has_native: bool = False
     provenance: Mapping[str, object] = field(default_factory=dict)
     """Where the file came from, as whoever brought it told."""
+    attestations_sha256: str | None = None
+    """The blob with the provenance object of its attestations (PEP 740); None where there are none."""
 
     @property
     def need_key(self) -> str:
@@ -103,6 +110,8 @@ class StoredFile(NewFile):
     project: NormalizedName
     uploaded_at: datetime
     """Aware, UTC."""
+    yanked: str | None = None
+    """Why it is yanked (PEP 592), which may be an empty text; None while it is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +278,9 @@ class TokenGrant:
     description: str
     created_at: datetime
     revoked_at: datetime | None = None
+    scopes: frozenset[TokenScope] = frozenset({"read", "upload"})
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
 
     def allows(self, project: str) -> bool:
         """Tell whether it may upload to a project, given by its normalised name."""

@@ -22,6 +22,7 @@ _FILE_FIELDS = (
     "requires_python",
     "dependencies_key",
     "has_native",
+    "attestations_sha256",
 )
 _DERIVED_FIELDS = ("version", "kind", "filename", "sha256", "size", "label", "properties", "metadata_sha256")
 
@@ -38,6 +39,8 @@ def project_of(row: Row[Any]) -> Project:
         build_sdist=row.build_sdist,
         serial=row.serial,
         instead=row.instead,
+        status=row.status,
+        status_reason=row.status_reason,
     )
 
 
@@ -75,6 +78,7 @@ def file_of(row: Row[Any], project: NormalizedName) -> StoredFile:
         build=(row.build[0], row.build[1]) if row.build else (),
         uploaded_at=row.uploaded_at,
         provenance=row.provenance,
+        yanked=row.yanked,
     )
 
 

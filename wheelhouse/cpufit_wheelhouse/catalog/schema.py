@@ -75,6 +75,8 @@ projects = Table(
     Column("serial", BigInteger, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("instead", String(255), nullable=True),
+    Column("status", String(16), nullable=False, server_default="active"),
+    Column("status_reason", Text, nullable=True),
     CheckConstraint("unknown IN ('refuse', 'allow')", name="unknown"),
     CheckConstraint("plain IN ('ordinary', 'selector')", name="plain"),
 )
@@ -103,6 +105,9 @@ files = Table(
     Column("has_native", Boolean, nullable=False),
     Column("uploaded_at", UtcDateTime, nullable=False),
     Column("provenance", JSON, nullable=False),
+    # the reason, which may be empty; NULL while it is not yanked
+    Column("yanked", Text, nullable=True),
+    Column("attestations_sha256", String(64), nullable=True),
     # Identity: two builds of one name differ in need, and the same bytes are never two builds.
     UniqueConstraint("project_id", "filename", "need_key"),
     UniqueConstraint("project_id", "filename", "sha256"),
@@ -231,4 +236,23 @@ tokens = Table(
     Column("description", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("revoked_at", UtcDateTime, nullable=True),
+    Column("scopes", JSON, nullable=False, server_default='["read", "upload"]'),
+    Column("expires_at", UtcDateTime, nullable=True),
+    Column("last_used_at", UtcDateTime, nullable=True),
 )
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("happened_at", UtcDateTime, nullable=False),
+    # by name: what is told here outlives the project
+    Column("project", String(255), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("filename", String(255), nullable=True),
+    Column("sha256", String(64), nullable=True),
+    Column("need_key", Text, nullable=True),
+    Column("who", Text, nullable=False),
+    Column("why", Text, nullable=False),
+)
+Index(None, journal.c.project, journal.c.filename)

@@ -83,4 +83,7 @@ def _grant(row: Row[Any]) -> TokenGrant:
         description=row.description,
         created_at=row.created_at,
         revoked_at=row.revoked_at,
+        scopes=frozenset(row.scopes),
+        expires_at=row.expires_at,
+        last_used_at=row.last_used_at,
     )
