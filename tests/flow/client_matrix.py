@@ -38,7 +38,7 @@ What stock installers make of one project on five CPUs. Release 2.0 has three bu
 with AVX (`avx`) and for v3 (`v3`); release 1.0 has one that runs everywhere (`v1`). Each wheel's import executes an
 instruction of its build, so a wrong choice dies there. The table tells what was installed and imported; *refused*
 means that the installer ended with an error, said what is missing and what to type, and installed nothing. No cell
-crashed on import. *not run* is a cell that the tests try as well, but of which no result is kept yet.
+crashed on import.
 
 """
 
