@@ -153,6 +153,20 @@ def test_each_requirement_is_judged(
         assert "(another release fits: 1.0)" in out
 
 
+def test_a_wish_for_one_package_counts_for_its_requirement(
+    index: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "requirements.txt").write_text("demo\n")
+    monkeypatch.setenv("CPUFIT_CPU", "x86_64_v2")
+    monkeypatch.chdir(tmp_path)
+    question = ("-r", "requirements.txt", "--index", index)
+    assert answer(capsys, *question)[0] == cli.FITS
+    (tmp_path / "cpufit.toml").write_text('[packages]\nDemo = "x86_64_v1"\n')
+    code, body = answer(capsys, *question)
+    assert (code, body["requirements"][0]["state"]) == (cli.NOTHING_FITS, "does-not-fit")
+    assert answer(capsys, *question, "--cpu", "x86_64_v2")[0] == cli.FITS
+
+
 def test_requirements_files_are_read_as_pip_reads_them(tmp_path: Path) -> None:
     (tmp_path / "more.txt").write_text("six\n")
     (tmp_path / "a.txt").write_text(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cpufit_resolver import CpufitError, InvalidCpuToken
-from cpufit_resolver.detection import DetectedCpu, detect, profile_for
+from cpufit_resolver.detection import DetectedCpu, detect
 
 from .arguments import build_parser, read_arguments
+from .asked import asked_cpu
 from .bodies import cpu_body
 from .exits import FITS, INDEX_CANNOT_ANSWER, NOBODY_READS, NOT_TOLD, NOTHING_FITS, USAGE
 from .naming import detect_named
@@ -73,24 +73,12 @@ def _run(arguments: argparse.Namespace, output: Output) -> int:
         from .environment import command  # noqa: PLC0415  # this mode alone reads what is installed
 
         return command.run(arguments, output)
-    cpu = profile_for(
-        arguments.cpu,
-        os.environ,
-        detect if arguments.token or arguments.quiet else detect_named,
-        project=arguments.project,
-        folder=_working_folder(),
-    )
+    detector = detect if arguments.token or arguments.quiet else detect_named
+    cpu = asked_cpu(arguments.cpu, arguments.project, detector)
     if arguments.token:
         print(cpu.profile.token)
         return FITS
     return _answer(arguments, cpu, output)
-
-
-def _working_folder() -> Path | None:
-    try:
-        return Path.cwd()
-    except OSError:  # somebody removed it
-        return None
 
 
 def _answer(arguments: argparse.Namespace, cpu: DetectedCpu, output: Output) -> int:

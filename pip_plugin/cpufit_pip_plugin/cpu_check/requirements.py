@@ -6,9 +6,10 @@ Of pip's format ("Requirements File Format") what names projects is read: requir
 
 from __future__ import annotations
 
+import functools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,9 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from cpufit_resolver import CpufitError
+from cpufit_resolver.detection import detect
 
+from .asked import asked_cpu
 from .bodies import cpu_body
 from .exits import FITS, NOT_TOLD, NOTHING_FITS
 from .index import IndexAddress, NoSuchProject, fetch_project
@@ -70,7 +73,9 @@ def run(arguments: argparse.Namespace, cpu: DetectedCpu, output: Output) -> int:
     """Judge each requirement, report, and return the exit code."""
     address = index_address(arguments.index)
     lines = list(requirement_lines(Path(arguments.requirement)))
-    judged = [one for line in lines if (one := _judged(line, address, cpu, arguments)) is not None]
+    detected = functools.cache(detect)
+    of_this = functools.partial(asked_cpu, arguments.cpu, detector=detected)
+    judged = [one for line in lines if (one := _judged(line, address, of_this, arguments)) is not None]
     warnings = warnings_for(cpu, address)
     if output.as_json:
         about = {"index": address.shown, "requirements": [one.as_dict() for one in judged]}
@@ -105,7 +110,7 @@ def requirement_lines(path: Path, depth: int = 0) -> Iterator[str]:
 
 
 def _judged(
-    line: str, address: IndexAddress, cpu: DetectedCpu, arguments: argparse.Namespace
+    line: str, address: IndexAddress, cpu_for: Callable[[str], DetectedCpu], arguments: argparse.Namespace
 ) -> JudgedRequirement | None:
     try:
         wanted = Requirement(line)
@@ -120,7 +125,7 @@ def _judged(
         found = fetch_project(address, name, os.environ)
     except NoSuchProject:
         return JudgedRequirement(requirement=line, state="not-told", sentence="the index does not host it")
-    judged = judge_releases(found, cpu.profile, everything=False, import_only=arguments.import_only)
+    judged = judge_releases(found, cpu_for(name).profile, everything=False, import_only=arguments.import_only)
     releases = [one for one in judged if wanted.specifier.contains(one.version, prereleases=True)]
     newest = newest_fit(releases)
     if newest is not None:
