@@ -14,10 +14,12 @@ from starlette.concurrency import run_in_threadpool
 
 from cpufit_pip_plugin.selector import travelling_files
 from cpufit_wheelhouse.holding import Holding
-from cpufit_wheelhouse.home import Home
+from cpufit_wheelhouse.home import CATALOG, Home
 
 from . import api, files, health, held, simple, upload, wanted
 from .demands import CountingLimits, Demands, demand_limits
+from .front.app import Front
+from .front.serials import SqliteSerials
 from .pages import Pages
 from .problems import install_problem_handlers
 from .selectors import Selectors
@@ -59,6 +61,11 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router)
     install_problem_handlers(app)
     return app
+
+
+def in_front_of(app: FastAPI, settings: Settings) -> Front:
+    """Return the application that a server runs: answers that are ready before the framework is asked."""
+    return Front(app, settings, lambda: SqliteSerials(settings.home / CATALOG))
 
 
 @asynccontextmanager

@@ -7,6 +7,8 @@ hash is checked on arrival and ranges count bytes of the file itself.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from email.utils import formatdate
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -15,6 +17,7 @@ from starlette.responses import FileResponse, Response
 from cpufit_wheelhouse.catalog import Catalog
 
 from .errors import NotFound
+from .front.keeping import KeptFile, keep
 from .services import services_of
 from .simple import is_known
 
@@ -34,14 +37,19 @@ def stored_file(request: Request, sha256: str, filename: str) -> Response:
     services = services_of(request)
     catalog, blobs = services.home.catalog, services.home.blobs
     wanted = filename.removesuffix(_METADATA)
-    metadata = _find(catalog, sha256, wanted) if _SHA256.fullmatch(sha256) else None
-    if metadata is None:
+    found = _find(catalog, sha256, wanted) if _SHA256.fullmatch(sha256) else None
+    if found is None:
         raise NotFound(f"no file {filename[:255]!r} with this hash", code="no-such-file")
-    if wanted == filename:
-        return _answer(request, blobs.path(sha256), sha256)
-    if not metadata:
+    if wanted != filename and not found.metadata:
         raise NotFound(f"{wanted[:255]} has no metadata file", code="no-such-file")
-    return _answer(request, blobs.path(metadata), metadata)
+    digest = sha256 if wanted == filename else found.metadata
+    path = blobs.path(digest)
+    serial = catalog.serial(found.project)
+    # looked for once more: what was found before the serial was read may be older than it
+    if serial is not None and _find(catalog, sha256, wanted) == found:
+        headers, size = _headers(path, digest), path.stat().st_size
+        keep(request.scope, KeptFile(name=found.project, serial=serial, path=path, size=size, headers=headers))
+    return _answer(request, path, digest)
 
 
 @router.api_route("/selectors/{sha256}/{fresh}/{filename}", methods=_METHODS)
@@ -58,8 +66,15 @@ def selector(request: Request, sha256: str, fresh: str, filename: str) -> Respon
     return response
 
 
-def _find(catalog: Catalog, sha256: str, filename: str) -> str | None:
-    """Return the digest of a file's METADATA, ``""`` for a file without; None if there is no such file to hand out."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    project: str
+    metadata: str
+    """The digest of its METADATA, empty for a file without."""
+
+
+def _find(catalog: Catalog, sha256: str, filename: str) -> _Found | None:
+    """Return what is known of a file, or None if there is no such file to hand out."""
     for file in catalog.find_file(sha256):
         if file.filename != filename:
             continue
@@ -68,15 +83,27 @@ def _find(catalog: Catalog, sha256: str, filename: str) -> str | None:
             project = catalog.project(file.project)
             if project is None or project.unknown != "allow":
                 continue
-        return file.metadata_sha256 if file.kind == "wheel" else ""
+        return _Found(file.project, file.metadata_sha256 if file.kind == "wheel" else "")
     for derived in catalog.find_derived(sha256):
         if derived.filename == filename and derived.kind != "selector":
-            return derived.metadata_sha256 or ""
+            return _Found(derived.project, derived.metadata_sha256 or "")
     return None
 
 
+def _headers(path: Path, digest: str) -> dict[str, str]:
+    """Return the headers of a whole file, but for its length."""
+    return {
+        "Content-Type": "application/octet-stream",
+        "Accept-Ranges": "bytes",
+        "Cache-Control": IMMUTABLE,
+        "ETag": f'"{digest}"',
+        "Last-Modified": formatdate(path.stat().st_mtime, usegmt=True),
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
 def _answer(request: Request, path: Path, digest: str) -> Response:
-    headers = {"Cache-Control": IMMUTABLE, "ETag": f'"{digest}"', "X-Content-Type-Options": "nosniff"}
+    headers = _headers(path, digest)
     if is_known(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return FileResponse(path, media_type="application/octet-stream", headers=headers)

@@ -35,6 +35,7 @@ GZIP_FROM = 1024
 """Pages below this many bytes are not worth compressing."""
 
 _SNAPSHOTS = 32
+_FRESH_BYTES = 16
 _Kept = TypeVar("_Kept")
 
 
@@ -53,6 +54,8 @@ class RenderedPage:
     """Where the page is for a CPU that cannot have the newest release: which, and why."""
     relevant: frozenset[str] = frozenset()
     """The features that some file of the project asks for."""
+    serial: int | None = None
+    """The project's, at the instant that the page shows; None for a page of something else."""
 
     @property
     def weight(self) -> int:
@@ -61,9 +64,12 @@ class RenderedPage:
 
     def refreshed(self) -> bytes:
         """Return the body with a fresh path segment for every selector on it."""
-        if self.placeholder is None:
-            return self.body
-        return self.body.replace(self.placeholder, secrets.token_urlsafe(16).encode())
+        return self.body if self.placeholder is None else self.body.replace(self.placeholder, self.fresh_word())
+
+    @staticmethod
+    def fresh_word() -> bytes:
+        """Return a random path segment, always of the length of a placeholder."""
+        return secrets.token_urlsafe(_FRESH_BYTES).encode()
 
 
 def render(page: ProjectPage | IndexPage, media_type: str, *, placeholder: str | None = None) -> RenderedPage:
@@ -150,7 +156,7 @@ class Pages:
         page = self._rendered.get(key)
         if page is None:
             reduced = Asker(view=asker.view, profile=profile)
-            page = self._render(shelf, reduced, media_type, root)
+            page = replace(self._render(shelf, reduced, media_type, root), serial=shelf.serial)
             self._rendered.put(key, page)
         return page
 
@@ -173,7 +179,7 @@ class Pages:
 
     def _render(self, shelf: _Shelf, asker: Asker, media_type: str, root: str) -> RenderedPage:
         snapshot = shelf.snapshot
-        placeholder = secrets.token_urlsafe(16)
+        placeholder = RenderedPage.fresh_word().decode()
         links = Links(root=root, fresh=placeholder)
         if asker.profile is not None:
             unmet = unmet_in(snapshot, asker.profile, import_only=self._import_only)

@@ -169,6 +169,12 @@ class Settings(BaseSettings):
     page_cache_bytes: int = Field(
         default=64 * 1024**2, ge=0, description="The most bytes of rendered pages kept in memory."
     )
+    front_entries: int = Field(
+        default=4096, ge=1, description="The most answers kept ready to be sent without asking the framework."
+    )
+    front_bytes: int = Field(
+        default=64 * 1024**2, ge=0, description="The most bytes of answers kept ready; rendered pages count here again."
+    )
 
     wanted: bool = Field(default=True, description="Whether unmet demands are counted, without who asked.")
     wanted_flush_seconds: float = Field(

@@ -17,8 +17,9 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from fastapi import FastAPI
 
-from cpufit_server.app import create_app
+from cpufit_server.app import create_app, in_front_of
 from cpufit_server.settings import Settings
 from cpufit_wheelhouse.home import Home
 
@@ -84,6 +85,8 @@ class Running:
     client: httpx.Client
     home: Home
     token: str
+    app: FastAPI
+    """The application behind the front, which answers each request anew."""
 
     def upload(
         self, file: tuple[str, bytes], *, token: str | None = None, params: dict[str, str] | None = None, **fields: str
@@ -117,7 +120,9 @@ def running(home: Path, **values: Any) -> Iterator[Running]:
         listener.bind(("127.0.0.1", 0))
         settings = Settings(home=home, port=listener.getsockname()[1], **values)
         app = create_app(settings)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on"))
+        server = uvicorn.Server(
+            uvicorn.Config(in_front_of(app, settings), log_level="error", lifespan="on", server_header=False)
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
@@ -125,7 +130,7 @@ def running(home: Path, **values: Any) -> Iterator[Running]:
                 time.sleep(0.005)
             opened: Home = app.state.services.home
             with httpx.Client(base_url=f"http://127.0.0.1:{settings.port}", timeout=30) as client:
-                yield Running(settings, client, opened, opened.catalog.create_token(None, "test"))
+                yield Running(settings, client, opened, opened.catalog.create_token(None, "test"), app)
         finally:
             server.should_exit = True
             thread.join()

@@ -23,6 +23,9 @@ from .catalog import Catalog
 from .ingest import Ingest
 from .judgement import BelowVerdict, Inspector
 
+CATALOG = "catalog.sqlite3"
+"""The name of the catalog's file."""
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,7 @@ def open_home(
     blobs = BlobStore(path)
     blobs.sweep()
     # built, not written: a path may hold characters that mean something in a URL
-    own = URL.create("sqlite", database=str(path / "catalog.sqlite3"))
+    own = URL.create("sqlite", database=str(path / CATALOG))
     catalog = Catalog.open(own if database_url is None else database_url)
     ingest = Ingest(catalog, blobs, inspector, limits, below_verdict=below_verdict)
     return Home(path=path, catalog=catalog, blobs=blobs, ingest=ingest)

@@ -42,7 +42,7 @@ def configure_parser(subparsers: Subparsers) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM; requests under way are finished first."""
-    from cpufit_server.app import create_app  # noqa: PLC0415 - the web framework is for this command alone
+    from cpufit_server.app import create_app, in_front_of  # noqa: PLC0415 - the framework is for this command alone
 
     settings = load_settings(
         host=arguments.host,
@@ -54,7 +54,7 @@ def execute(arguments: argparse.Namespace) -> int:
     app = create_app(settings)
     server = _Server(
         uvicorn.Config(
-            app,
+            in_front_of(app, settings),
             host=settings.host,
             port=settings.port,
             # the public address comes from settings alone, never from what a client or a proxy says

@@ -1,0 +1,129 @@
+"""Answers made ready: the messages that go to the server as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastapi import Request
+
+from .keeping import KeptFile, KeptPage
+from .splicing import SplicedGzip, splice
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from cpufit_server.pages import RenderedPage
+
+Message = MutableMapping[str, Any]
+
+SMALL_FILE = 256 * 1024
+"""Files of at most this many bytes are kept in memory: METADATA, selectors, small wheels."""
+
+_ANY_VERSION = (b"if-none-match", b"*")
+_DECIDING = frozenset({b"accept", b"accept-encoding", b"user-agent"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """An answer that can be sent without asking anybody but the serial."""
+
+    name: str
+    serial: int
+    start: Message
+    """The message that begins a whole answer."""
+    not_modified: Message | None
+    """The message that begins an answer to a client which has this version; None where there is none such."""
+    etag: bytes
+    body: bytes
+    fresh: Callable[[], bytes] | None = None
+    """Makes the body, where each answer has one of its own."""
+    path: Path | None = None
+    """Where the body is read from, where it is not in memory."""
+    size: int = 0
+    """Bytes of the body."""
+    on_hit: Callable[[Request], None] | None = None
+
+    @property
+    def weight(self) -> int:
+        """Bytes of memory that it takes, roughly."""
+        return len(self.body) + 1024
+
+
+def ready_page(
+    kept: KeptPage, scope: MutableMapping[str, Any], respond: Callable[[Request, RenderedPage, bool], Response]
+) -> Ready | None:
+    """Return a page made ready for every request of the same wish; None where it cannot be.
+
+    :param scope: of a request of that wish
+    :param respond: makes the whole answer to a request for that page
+    """
+    headers = [header for header in scope["headers"] if header[0] in _DECIDING]
+    whole = respond(Request({**scope, "headers": headers}), kept.page, kept.shared)
+    etag = _header(whole, b"etag")
+    known = respond(Request({**scope, "headers": [*headers, _ANY_VERSION]}), kept.page, kept.shared)
+    fresh, body, size = None, bytes(whole.body), len(whole.body)
+    if kept.page.placeholder is not None:
+        fresh = _freshly(kept.page, zipped=_header(whole, b"content-encoding") == b"gzip")
+        if fresh is None:
+            return None
+        body, size = b"", len(fresh())
+    return Ready(
+        name=kept.name,
+        serial=kept.serial,
+        start=_start(whole, size),
+        not_modified=_start(known, None) if known.status_code == 304 else None,
+        etag=etag or b"",
+        body=body,
+        fresh=fresh,
+        size=size,
+        on_hit=kept.on_hit,
+    )
+
+
+def ready_file(kept: KeptFile) -> Ready:
+    """Return a file made ready; a small one is read into memory.
+
+    :raises OSError: it cannot be read
+    """
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in kept.headers.items()]
+    unchanging = [header for header in headers if header[0] in (b"etag", b"cache-control")]
+    return Ready(
+        name=kept.name,
+        serial=kept.serial,
+        start=_message(200, [*headers, (b"content-length", str(kept.size).encode())]),
+        not_modified=_message(304, unchanging),
+        etag=dict(headers)[b"etag"],
+        body=kept.path.read_bytes() if kept.size <= SMALL_FILE else b"",
+        path=None if kept.size <= SMALL_FILE else kept.path,
+        size=kept.size,
+    )
+
+
+def _freshly(page: RenderedPage, *, zipped: bool) -> Callable[[], bytes] | None:
+    """Return what makes the body of a page with a fresh path segment."""
+    word = page.placeholder
+    if word is None:
+        return None
+    if not zipped:
+        parts = page.body.split(word)
+        return lambda: page.fresh_word().join(parts)
+    spliced: SplicedGzip | None = splice(page.body, word)
+    return None if spliced is None else lambda: spliced.with_word(page.fresh_word())
+
+
+def _start(response: Response, size: int | None) -> Message:
+    headers = [header for header in response.raw_headers if header[0] != b"content-length"]
+    if size is not None:
+        headers.append((b"content-length", str(size).encode()))
+    return _message(response.status_code, headers)
+
+
+def _message(status: int, headers: list[tuple[bytes, bytes]]) -> Message:
+    return {"type": "http.response.start", "status": status, "headers": headers}
+
+
+def _header(response: Response, name: bytes) -> bytes | None:
+    return next((value for key, value in response.raw_headers if key == name), None)

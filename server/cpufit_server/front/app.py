@@ -1,0 +1,136 @@
+"""The front: what was answered before is answered again, as long as its project did not change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+
+from cpufit_server.pages import BoundedCache
+from cpufit_server.simple import is_known, page_response
+
+from .answers import Ready, ready_file, ready_page
+from .keeping import SLOT, KeptPage, Slot
+from .streaming import send_file
+from .wishes import Wishes
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from cpufit_server.pages import RenderedPage
+    from cpufit_server.settings import Settings
+
+    from .serials import Serials
+
+_METHODS = frozenset({"GET", "HEAD"})
+_BY_CLIENT = "/simple/"
+_BY_PATH = "/cpu/"
+_FILES = ("/files/", "/selectors/")
+
+
+class Front:
+    """An ASGI application in front of another one; belongs to one event loop."""
+
+    def __init__(self, back: ASGIApp, settings: Settings, open_serials: Callable[[], Serials]) -> None:
+        """Take the application that knows every answer.
+
+        :param open_serials: opens the catalog's serials; called when the application behind has started
+        """
+        self._back = back
+        self._open_serials = open_serials
+        self._serials: Serials | None = None
+        self._wishes = Wishes(settings)
+        self._answers = BoundedCache[Ready](
+            entries=settings.front_entries, weight=settings.front_bytes, weigh=lambda ready: ready.weight
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or hand it on."""
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+            return
+        key = self._key(scope) if self._serials is not None else None
+        if key is None:
+            await self._back(scope, receive, send)
+            return
+        ready = self._answers.get(key)
+        if ready is None or self._serial(ready.name) != ready.serial:
+            await self._ask_back(key, scope, receive, send)
+            return
+        if ready.on_hit is not None:
+            ready.on_hit(Request(scope))
+        if ready.not_modified is not None and _is_known(scope, ready.etag):
+            await send(ready.not_modified)
+            await send({"type": "http.response.body"})
+            return
+        await send(ready.start)
+        if ready.path is None or scope["method"] == "HEAD":
+            await send({"type": "http.response.body", "body": ready.body if ready.fresh is None else ready.fresh()})
+        else:
+            await send_file(send, ready.path, ready.size)
+
+    def _serial(self, name: str) -> int | None:
+        return None if self._serials is None else self._serials.of(name)
+
+    def _key(self, scope: Scope) -> Hashable | None:
+        """Return what decides the answer; None for a request that the front leaves alone."""
+        if scope["type"] != "http" or scope["method"] not in _METHODS or scope["query_string"]:
+            return None
+        path: str = scope["path"]
+        if path.startswith(_FILES):
+            return None if any(name == b"range" for name, _ in scope["headers"]) else path
+        by_client = path.startswith(_BY_CLIENT)
+        if not by_client and not path.startswith(_BY_PATH):
+            return None
+        accept = encoding = agent = None
+        for name, value in scope["headers"]:
+            if name == b"accept":
+                accept = value if accept is None else accept
+            elif name == b"accept-encoding":
+                encoding = value if encoding is None else encoding
+            elif name == b"user-agent" and by_client:
+                agent = value if agent is None else agent
+        wish = self._wishes.of(accept, encoding, agent)
+        return None if wish is None else (path, wish)
+
+    async def _ask_back(self, key: Hashable, scope: Scope, receive: Receive, send: Send) -> None:
+        slot = Slot()
+        scope[SLOT] = slot
+        await self._back(scope, receive, send)
+        if slot.kept is None:
+            return
+        # after the answer is out: nobody waits for this
+        if isinstance(slot.kept, KeptPage):
+            ready = await run_in_threadpool(ready_page, slot.kept, scope, _respond)
+        else:
+            ready = await run_in_threadpool(ready_file, slot.kept)
+        if ready is not None:
+            self._answers.put(key, ready)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                self._serials = self._open_serials()
+            await send(message)
+
+        try:
+            await self._back(scope, receive, sending)
+        finally:
+            if self._serials is not None:
+                self._serials.close()
+
+
+def _respond(request: Request, page: RenderedPage, shared: bool) -> Response:
+    return page_response(request, page, shared=shared)
+
+
+def _is_known(scope: Scope, etag: bytes) -> bool:
+    for name, value in scope["headers"]:
+        if name == b"if-none-match":
+            return value == etag or is_known(value.decode("latin-1"), etag.decode("latin-1"))
+    return False

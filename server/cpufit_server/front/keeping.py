@@ -1,0 +1,60 @@
+"""How a route tells the front that what it answers may be kept, and until when.
+
+The front hands a slot down in the request's scope; a route that knows its answer to depend on one project alone fills
+it. The serial is read before the answer is made: an answer that is older than its serial would be kept too long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastapi import Request
+
+    from cpufit_server.pages import RenderedPage
+
+SLOT = "cpufit.slot"
+"""The key in a request's scope."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPage:
+    """A project's page, good for every request of the same wish."""
+
+    name: str
+    serial: int
+    page: RenderedPage
+    shared: bool
+    """As :func:`cpufit_server.simple.page_response` takes it."""
+    on_hit: Callable[[Request], None] | None = None
+    """To be called for each request that is answered with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFile:
+    """A whole file, good for every request of the same path."""
+
+    name: str
+    """The project through which it is here."""
+    serial: int
+    path: Path
+    size: int
+    """Bytes."""
+    headers: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Slot:
+    """What a route leaves for the front."""
+
+    kept: KeptPage | KeptFile | None = None
+
+
+def keep(scope: MutableMapping[str, Any], answer: KeptPage | KeptFile) -> None:
+    """Tell the front, if there is one, that an answer may be kept."""
+    slot = scope.get(SLOT)
+    if isinstance(slot, Slot):
+        slot.kept = answer
