@@ -148,7 +148,7 @@ def test_a_file_and_what_was_derived_of_it_come_in_together(catalog: Catalog) ->
 
 
 def test_nothing_comes_in_when_moving_the_blobs_fails(catalog: Catalog) -> None:
-    def full() -> None:
+    def full() -> list[Path]:
         raise OSError("no space left on device")
 
     with pytest.raises(OSError, match="no space"):
@@ -158,21 +158,31 @@ def test_nothing_comes_in_when_moving_the_blobs_fails(catalog: Catalog) -> None:
 
 def test_the_blobs_move_in_before_anybody_sees_the_row(catalog: Catalog, url: str) -> None:
     seen: list[int] = []
+
+    def look() -> list[Path]:
+        seen.append(len(other.files("demo")))
+        return []
+
     with Catalog.open(url) as other:
-        catalog.add_file("demo", new_file(), seen=None, before_commit=lambda: seen.append(len(other.files("demo"))))
+        catalog.add_file("demo", new_file(), seen=None, before_commit=look)
         assert (seen, len(other.files("demo"))) == ([0], 1)
 
 
 def test_a_decision_on_an_old_state_changes_nothing(catalog: Catalog) -> None:
     catalog.add_file("demo", new_file(), seen=None)
     stored = catalog.add_file("demo", new_file("1.1"), seen=1)
-    moved: list[str] = []
+    moved: list[Path] = []
+
+    def move() -> list[Path]:
+        moved.append(Path())
+        return moved
+
     with pytest.raises(CatalogChanged):
-        catalog.add_file("demo", new_file("1.2"), seen=1, before_commit=lambda: moved.append("blob"))
+        catalog.add_file("demo", new_file("1.2"), seen=1, before_commit=move)
     with pytest.raises(CatalogChanged):
-        catalog.add_file("demo", new_file("1.2"), seen=None, before_commit=lambda: moved.append("blob"))
+        catalog.add_file("demo", new_file("1.2"), seen=None, before_commit=move)
     with pytest.raises(CatalogChanged):
-        catalog.change_need(stored, V2, seen=1, before_commit=lambda: moved.append("blob"))
+        catalog.change_need(stored, V2, seen=1, before_commit=move)
     assert moved == []
     assert [file.version for file in catalog.files("demo")] == ["1.0", "1.1"]
 

@@ -135,18 +135,24 @@ class BlobStore:
 
         Bytes that are here already are left as they are, and the staging file is removed.
         """
+        for folder in self.move(staged):
+            fsync_folder(folder)
+        return staged.digests.sha256
+
+    def move(self, staged: StagedBlob) -> tuple[Path, ...]:
+        """Move a staging file into the store, and return the folders whose entries still have to reach the disk.
+
+        For whoever moves several and waits for the disk once; otherwise as :meth:`commit`.
+        """
         staged.seal()
-        sha256 = staged.digests.sha256
-        target = self._place(sha256)
+        target = self._place(staged.digests.sha256)
         target.parent.mkdir(parents=True, exist_ok=True)
         if _size(target) == staged.size:
             staged.discard()
         else:
             staged.path.replace(target)
         # Also where the blob or a folder was here already: whoever made it may have died before its own fsync.
-        for folder in (target.parent, target.parent.parent, self._blobs):
-            fsync_folder(folder)
-        return sha256
+        return target.parent, target.parent.parent, self._blobs
 
     def put_bytes(self, data: bytes) -> str:
         """Store a few bytes and return their SHA-256."""

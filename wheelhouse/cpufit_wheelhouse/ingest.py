@@ -14,6 +14,7 @@ staging files that are swept later, or blobs that no row names.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from cpufit_resolver.need import BASELINE_NEED, Need
 
 from .archive import DEFAULT_LIMITS, ArchiveLimits, WheelInfo, open_wheel
 from .blobs import BlobStore, StagedBlob
-from .catalog import Catalog, CatalogChanged, NewFile, StoredFile, decide
+from .catalog import Catalog, CatalogChanged, Decision, NewFile, ProjectSnapshot, StoredFile, decide
 from .errors import MetadataMismatch, StoreError
 from .forms import Forms, labelled_forms
 from .inspection.verdict import RULES_VERSION, Verdict
@@ -35,6 +36,9 @@ from .metadata import dependency_signature
 from .reinspection import Reinspection
 from .rename import rename_wheel
 from .sdist import open_sdist
+
+_TURNS = 64
+"""Projects that do not share a turn by chance, about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +100,7 @@ class Ingest:
         self._inspector: Inspector = NoInspector() if inspector is None else inspector
         self._limits = limits
         self._below: BelowVerdict = below_verdict
+        self._turns = tuple(threading.Lock() for _ in range(_TURNS))
 
     def wheel(
         self,
@@ -196,24 +201,37 @@ class Ingest:
             return self._settle(kept, offer)
 
     def _settle(self, kept: ExitStack, offer: _Offer) -> Ingested:
-        """Decide and write, until nobody else wrote in between; each lost round is another file that got in."""
-        forms: Forms | None = None
-        while True:
-            snapshot = self._catalog.snapshot(offer.project)
-            decision = decide(snapshot, offer.new, declared=offer.declared, variants=offer.turns_variants_on)
-            if decision.existing is not None and decision.status == "same":
-                if offer.turns_variants_on:
-                    self._catalog.set_policy(offer.project, variants=True)
-                return self._same(decision.existing, offer.verdict)
-            if forms is None:
-                offer.staged.seal()
-                forms = self._forms(kept, offer)
-            try:
-                seen = None if snapshot is None else snapshot.project.serial
-                file = self._write(offer, decision.existing, forms, seen)
-            except CatalogChanged:
-                continue
-            return Ingested(file=file, status=decision.status, verdict=offer.verdict)
+        """Decide and write, until nobody else wrote in between; each lost round is another file that got in.
+
+        What takes long is done once the file is sure to be wanted. Then those of one project take turns in this
+        process: they would only make each other lose.
+        """
+        snapshot, decision = self._decision(offer)
+        if decision.existing is not None and decision.status == "same":
+            return self._known(offer, decision.existing)
+        offer.staged.seal()
+        forms = self._forms(kept, offer)
+        with self._turns[hash(canonicalize_name(offer.project)) % _TURNS]:
+            while True:
+                if self._catalog.serial(offer.project) != (None if snapshot is None else snapshot.project.serial):
+                    snapshot, decision = self._decision(offer)
+                if decision.existing is not None and decision.status == "same":
+                    return self._known(offer, decision.existing)
+                try:
+                    seen = None if snapshot is None else snapshot.project.serial
+                    file = self._write(offer, decision.existing, forms, seen)
+                except CatalogChanged:
+                    continue
+                return Ingested(file=file, status=decision.status, verdict=offer.verdict)
+
+    def _decision(self, offer: _Offer) -> tuple[ProjectSnapshot | None, Decision]:
+        snapshot = self._catalog.snapshot(offer.project)
+        return snapshot, decide(snapshot, offer.new, declared=offer.declared, variants=offer.turns_variants_on)
+
+    def _known(self, offer: _Offer, file: StoredFile) -> Ingested:
+        if offer.turns_variants_on:
+            self._catalog.set_policy(offer.project, variants=True)
+        return self._same(file, offer.verdict)
 
     def _same(self, file: StoredFile, verdict: Verdict | None) -> Ingested:
         """Take the verdict on bytes that are here: they may have come before anybody inspected, or by older rules."""
@@ -234,9 +252,9 @@ class Ingest:
     ) -> StoredFile:
         derived = [form for _, form in forms]
 
-        def move_blobs_in() -> None:
-            for staged in (offer.staged, offer.metadata, *(staged for staged, _ in forms)):
-                self._blobs.commit(staged)
+        def move_blobs_in() -> list[Path]:
+            moving = (offer.staged, offer.metadata, *(staged for staged, _ in forms))
+            return [folder for staged in moving for folder in self._blobs.move(staged)]
 
         if existing is None or seen is None:
             return self._catalog.add_file(

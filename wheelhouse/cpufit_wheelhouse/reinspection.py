@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from cpufit_resolver.errors import CpufitError
@@ -162,9 +163,8 @@ class Reinspection:
             info = self._opened(file)
             forms = labelled_forms(kept, self.blobs, path, info, replace(file, need=need))
 
-            def move_blobs_in() -> None:
-                for staged, _ in forms:
-                    self.blobs.commit(staged)
+            def move_blobs_in() -> list[Path]:
+                return [folder for staged, _ in forms for folder in self.blobs.move(staged)]
 
             return self.catalog.change_need(
                 file, need, [form for _, form in forms], seen=seen, verdict=verdict, before_commit=move_blobs_in

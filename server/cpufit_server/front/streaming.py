@@ -1,7 +1,8 @@
 """Large files, piece by piece, without a thread where the bytes are in memory anyway.
 
-What the system has in its cache is read at once (``preadv2`` with ``RWF_NOWAIT``, Linux 4.14); what has to come from
-the disk is read in a thread, so that nobody waits for it but who asked.
+What the system has in its cache is read at once; what has to come from the disk is read in a thread, so that nobody
+waits for it but who asked. Which of the two it is tells a read of a piece's last byte that may not wait (``preadv2``
+with ``RWF_NOWAIT``, Linux 4.14): pages come into the cache in order, so the rest of the piece is there as well.
 """
 
 from __future__ import annotations
@@ -33,7 +34,11 @@ async def send_file(send: Send, path: Path, size: int) -> None:
     try:
         offset = 0
         while offset < size:
-            piece = _at_once(descriptor, offset) or await run_in_threadpool(os.pread, descriptor, PIECE, offset)
+            last = min(offset + PIECE, size) - 1
+            if _in_memory(descriptor, last):
+                piece = os.pread(descriptor, PIECE, offset)
+            else:
+                piece = await run_in_threadpool(os.pread, descriptor, PIECE, offset)
             if not piece:
                 raise OSError(errno.EIO, "a blob ends before its size", str(path))
             offset += len(piece)
@@ -42,15 +47,12 @@ async def send_file(send: Send, path: Path, size: int) -> None:
         os.close(descriptor)
 
 
-def _at_once(descriptor: int, offset: int) -> bytes:
-    """Return the next bytes if they are in memory, else nothing."""
+def _in_memory(descriptor: int, position: int) -> bool:
     if _NOWAIT is None:
-        return b""
-    buffer = bytearray(PIECE)
+        return False
     try:
-        count = os.preadv(descriptor, [buffer], offset, _NOWAIT)
+        return os.preadv(descriptor, [bytearray(1)], position, _NOWAIT) == 1
     except OSError as error:
         if error.errno in _TRY_AGAIN:
-            return b""
+            return False
         raise
-    return bytes(memoryview(buffer)[:count])

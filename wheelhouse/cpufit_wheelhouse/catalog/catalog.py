@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
+from pathlib import Path
 from types import TracebackType
 from typing import final
 
 from packaging.utils import canonicalize_name
-from sqlalchemy import URL, Engine, delete, select, update
+from sqlalchemy import URL, Connection, Engine, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cpufit_resolver.need import Need
@@ -24,6 +25,7 @@ from . import rows, schema, statements
 from .demands import DemandTable
 from .engine import for_writing, migrate, open_engine
 from .freezes import FreezeTable, freezes_in_force
+from .groups import Folders, GroupedWriter
 from .hidings import HidingTable, hidden_in
 from .inspections import InspectionTable, write_verdict
 from .records import (
@@ -51,6 +53,7 @@ class Catalog:
         """Use :meth:`open`, which brings the tables up to date."""
         self._engine = engine
         self._writer = for_writing(engine)
+        self._grouped = GroupedWriter(self._writer)
         self._tokens = TokenTable(engine)
         self.inspections = InspectionTable(engine)
         self.hidings = HidingTable(engine)
@@ -213,7 +216,7 @@ class Catalog:
         seen: int | None,
         variants: bool = False,
         verdict: Verdict | None = None,
-        before_commit: Callable[[], object] = lambda: None,
+        before_commit: Callable[[], Iterable[Path]] = tuple,
     ) -> StoredFile:
         """Add a file and what was derived of it, in one transaction; a project is made by its first file.
 
@@ -221,22 +224,23 @@ class Catalog:
         :param seen: the serial on which the decision rests; None if the project was not hosted
         :param variants: turn the project's variants on
         :param verdict: what its machine code was found to need, to be kept with it
-        :param before_commit: called when the rows are in and no other writer can take their place: moves the blobs in
+        :param before_commit: called when the rows are in and no other writer can take their place: moves the blobs in,
+            and returns the folders that have to reach the disk before the commit
         :raises CatalogChanged: the project moved on since
         """
-        try:
-            with self._writer.begin() as connection:
-                project_id = statements.claim(connection, project, seen, variants=variants)
-                now = datetime.now(timezone.utc)
-                row = {**rows.file_columns(new), "project_id": project_id, "uploaded_at": now}
-                file_id = statements.inserted(connection, schema.files, row)
-                statements.insert_derived(connection, derived, project_id, file_id, now)
-                if verdict is not None:
-                    write_verdict(connection, new.sha256, verdict)
-                before_commit()
-                return statements.find_file(connection, file_id)
-        except IntegrityError as error:
-            raise CatalogChanged(f"{new.filename}: another upload took its place") from error
+
+        def add(connection: Connection, folders: Folders) -> StoredFile:
+            project_id = statements.claim(connection, project, seen, variants=variants)
+            now = datetime.now(timezone.utc)
+            row = {**rows.file_columns(new), "project_id": project_id, "uploaded_at": now}
+            file_id = statements.inserted(connection, schema.files, row)
+            statements.insert_derived(connection, derived, project_id, file_id, now)
+            if verdict is not None:
+                write_verdict(connection, new.sha256, verdict)
+            folders.update(before_commit())
+            return statements.find_file(connection, file_id)
+
+        return self._changed(new.filename, add)
 
     def change_need(
         self,
@@ -247,7 +251,7 @@ class Catalog:
         seen: int,
         variants: bool = False,
         verdict: Verdict | None = None,
-        before_commit: Callable[[], object] = lambda: None,
+        before_commit: Callable[[], Iterable[Path]] = tuple,
     ) -> StoredFile:
         """Change what a file needs, and replace what was derived of it, in one transaction.
 
@@ -260,19 +264,25 @@ class Catalog:
         :raises CatalogChanged: the project moved on since
         """
         files = schema.files
+
+        def change(connection: Connection, folders: Folders) -> StoredFile:
+            project_id = statements.claim(connection, file.project, seen, variants=variants)
+            columns = rows.need_columns(need, UNKNOWN_KEY if need is None else need.key)
+            connection.execute(update(files).where(files.c.id == file.id).values(columns))
+            connection.execute(delete(schema.derived).where(schema.derived.c.file_id == file.id))
+            statements.insert_derived(connection, derived, project_id, file.id, datetime.now(timezone.utc))
+            if verdict is not None:
+                write_verdict(connection, file.sha256, verdict)
+            folders.update(before_commit())
+            return statements.find_file(connection, file.id)
+
+        return self._changed(file.filename, change)
+
+    def _changed(self, filename: str, change: Callable[[Connection, Folders], StoredFile]) -> StoredFile:
         try:
-            with self._writer.begin() as connection:
-                project_id = statements.claim(connection, file.project, seen, variants=variants)
-                columns = rows.need_columns(need, UNKNOWN_KEY if need is None else need.key)
-                connection.execute(update(files).where(files.c.id == file.id).values(columns))
-                connection.execute(delete(schema.derived).where(schema.derived.c.file_id == file.id))
-                statements.insert_derived(connection, derived, project_id, file.id, datetime.now(timezone.utc))
-                if verdict is not None:
-                    write_verdict(connection, file.sha256, verdict)
-                before_commit()
-                return statements.find_file(connection, file.id)
+            return self._grouped.make(change)
         except IntegrityError as error:
-            raise CatalogChanged(f"{file.filename}: another upload took its place") from error
+            raise CatalogChanged(f"{filename}: another upload took its place") from error
 
     def keep_verdict(self, sha256: str, verdict: Verdict) -> None:
         """Keep a verdict that changes no file's need."""

@@ -6,6 +6,8 @@ Everything that only SQLite needs stands here, in the two events; the rest of th
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from alembic import command
 from alembic.config import Config
@@ -20,6 +22,7 @@ BUSY_TIMEOUT_MS = 5000
 """How long a writer waits for another one's transaction, in milliseconds; ours last a few."""
 
 _WRITES = "cpufit_writes"
+_TURN = "cpufit_turn"
 _ALEMBIC = threading.Lock()  # alembic keeps its current migration in its own modules, so one at a time in a process
 
 
@@ -29,12 +32,34 @@ def open_engine(url: str | URL) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
-    return engine
+    return engine.execution_options(**{_TURN: threading.Lock()})
 
 
-def for_writing(engine: Engine) -> Engine:
-    """Return the same engine, its transactions begun as writers."""
-    return engine.execution_options(**{_WRITES: True})
+class Writer:
+    """Transactions that write; the threads of this process take turns.
+
+    SQLite has one writer at a time and lets the others sleep and try again, for up to a tenth of a second while nobody
+    writes. Threads of one process wait better for each other than so.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine.execution_options(**{_WRITES: True})
+        turn = engine.get_execution_options()[_TURN] if engine.dialect.name == "sqlite" else None
+        self._turn: AbstractContextManager[object] = nullcontext() if turn is None else turn
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """Begin a transaction, which is committed in the end, or taken back where something was raised.
+
+        Not within another one of the same thread.
+        """
+        with self._turn, self._engine.begin() as connection:
+            yield connection
+
+
+def for_writing(engine: Engine) -> Writer:
+    """Return what begins transactions that write on the engine's database."""
+    return Writer(engine)
 
 
 def _set_up_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

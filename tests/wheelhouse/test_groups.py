@@ -1,0 +1,123 @@
+"""Changes of many threads in few transactions: each comes in whole or not at all, whatever becomes of the others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, Engine, event, text
+
+from cpufit_wheelhouse.catalog.engine import for_writing, open_engine
+from cpufit_wheelhouse.catalog.groups import MOST, Folders, GroupedWriter
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    found = open_engine(f"sqlite:///{tmp_path / 'numbers.sqlite3'}")
+    with for_writing(found).begin() as connection:
+        connection.execute(text("CREATE TABLE numbers (n INTEGER PRIMARY KEY)"))
+    yield found
+    found.dispose()
+
+
+@pytest.fixture
+def commits(engine: Engine) -> list[None]:
+    counted: list[None] = []
+    event.listen(engine, "commit", lambda _: counted.append(None))
+    return counted
+
+
+def numbers(engine: Engine) -> set[int]:
+    with engine.begin() as connection:
+        return set(connection.execute(text("SELECT n FROM numbers")).scalars())
+
+
+def insert(connection: Connection, number: int) -> int:
+    connection.execute(text("INSERT INTO numbers VALUES (:n)"), {"n": number})
+    return number
+
+
+def waiting_for_all(writer: GroupedWriter, count: int) -> threading.Event:
+    """Hold the writer until so many changes wait behind it."""
+    begun, free = threading.Event(), threading.Event()
+
+    def hold(_: Connection, __: Folders) -> None:
+        begun.set()
+        assert free.wait(20)
+
+    thread = threading.Thread(target=writer.make, args=(hold,))
+    thread.start()
+    assert begun.wait(20)
+
+    def let_go() -> None:
+        while len(writer._waiting) < count:
+            threading.Event().wait(0.001)
+        free.set()
+        thread.join()
+
+    threading.Thread(target=let_go).start()
+    return free
+
+
+def test_changes_that_wait_share_a_commit(engine: Engine, commits: list[None]) -> None:
+    writer = GroupedWriter(for_writing(engine))
+    waiting_for_all(writer, 20)
+    with ThreadPoolExecutor(20) as threads:
+        made = list(threads.map(lambda number: writer.make(lambda c, _: insert(c, number)), range(20)))
+    assert made == list(range(20))
+    assert numbers(engine) == set(range(20))
+    assert len(commits) == 2 + 1, "the one that held, the twenty, and the reader"
+
+
+def test_more_than_one_group_holds_all_come_in(engine: Engine) -> None:
+    writer = GroupedWriter(for_writing(engine))
+    waiting_for_all(writer, MOST + 10)
+    with ThreadPoolExecutor(MOST + 10) as threads:
+        list(threads.map(lambda number: writer.make(lambda c, _: insert(c, number)), range(MOST + 10)))
+    assert numbers(engine) == set(range(MOST + 10))
+
+
+def test_one_that_fails_takes_nothing_of_the_others_along(engine: Engine) -> None:
+    writer = GroupedWriter(for_writing(engine))
+    waiting_for_all(writer, 10)
+
+    def change(number: int) -> str:
+        def make(connection: Connection, _: Folders) -> str:
+            insert(connection, number)
+            if number % 2:
+                raise LookupError(f"odd: {number}")
+            return f"even: {number}"
+
+        try:
+            return writer.make(make)
+        except LookupError as error:
+            return str(error.args[0])
+
+    with ThreadPoolExecutor(10) as threads:
+        told = list(threads.map(change, range(10)))
+    assert told == [f"{'odd' if number % 2 else 'even'}: {number}" for number in range(10)]
+    assert numbers(engine) == {0, 2, 4, 6, 8}
+
+
+def test_a_commit_that_fails_is_told_to_everybody(engine: Engine, tmp_path: Path) -> None:
+    writer = GroupedWriter(for_writing(engine))
+    waiting_for_all(writer, 5)
+    failed: list[int] = []
+
+    def change(number: int) -> None:
+        def make(connection: Connection, folders: Folders) -> None:
+            insert(connection, number)
+            folders.add(tmp_path / "not there")
+
+        with pytest.raises(FileNotFoundError):
+            writer.make(make)
+        failed.append(number)
+
+    with ThreadPoolExecutor(5) as threads:
+        list(threads.map(change, range(5)))
+    assert sorted(failed) == list(range(5))
+    assert numbers(engine) == set()
+    assert writer.make(lambda c, _: insert(c, 7)) == 7
