@@ -6,32 +6,45 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage or setting.
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
 
 from cpufit_resolver import CpufitError
 
-from .commands import demo, import_, override, project, reinspect, serve, token, wanted
 from .errors import InvalidSetting
 
-COMMANDS = (serve, demo, import_, token, project, reinspect, override, wanted)
-"""In the order of the help; each has ``configure_parser(subparsers)`` and ``execute(arguments) -> exit code``."""
+COMMANDS = {
+    "serve": "serve",
+    "demo": "demo",
+    "import": "import_",
+    "token": "token",
+    "project": "project",
+    "reinspect": "reinspect",
+    "override": "override",
+    "wanted": "wanted",
+}
+"""The module of each command, in the order of the help.
+
+Each has ``configure_parser(subparsers)`` and ``execute(arguments) -> exit code``. Only the one that runs is loaded: a
+server that starts does not pay for what imports need.
+"""
 
 DONE, REFUSED, USAGE = 0, 1, 2
 INTERRUPTED = 130
 """What a shell reports of a command that Ctrl-C ended."""
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Return the parser with every subcommand."""
+def make_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser with every subcommand, or with one of them."""
     parser = argparse.ArgumentParser(
         prog="cpufit-server",
         description="A Python package index that knows which CPU features a wheel needs.",
         epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage or setting.",
     )
     subparsers = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        command.configure_parser(subparsers)
+    for command in [only] if only in COMMANDS else COMMANDS:
+        importlib.import_module(f".commands.{COMMANDS[command]}", __package__).configure_parser(subparsers)
     return parser
 
 
@@ -40,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     :param argv: the arguments without the command's name; by default those of this process
     """
-    arguments = make_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    arguments = make_parser(words[0] if words else None).parse_args(words)
     try:
         return int(arguments.execute(arguments))
     except InvalidSetting as error:

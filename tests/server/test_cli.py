@@ -71,7 +71,7 @@ class TestTheExitCode:
                 raise error
             return 0
 
-        def parser() -> argparse.ArgumentParser:
+        def parser(only: str | None) -> argparse.ArgumentParser:
             made = argparse.ArgumentParser()
             made.set_defaults(execute=execute)
             return made

@@ -5,25 +5,22 @@ Everything that only SQLite needs stands here, in the two events; the rest of th
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib import resources
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
-
-from cpufit_wheelhouse.errors import StoreError
 
 BUSY_TIMEOUT_MS = 5000
 """How long a writer waits for another one's transaction, in milliseconds; ours last a few."""
 
 _WRITES = "cpufit_writes"
 _TURN = "cpufit_turn"
-_ALEMBIC = threading.Lock()  # alembic keeps its current migration in its own modules, so one at a time in a process
+_MIGRATION = re.compile(r"r(\d{4})_\w+\.py")
 
 
 def open_engine(url: str | URL) -> Engine:
@@ -82,20 +79,24 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the tables to the newest revision, in one transaction.
+    """Bring the tables to the newest revision, in one transaction; where they have it, that costs one query.
 
     :raises StoreError: the database was written by a newer cpufit
     """
-    config = Config()
-    config.set_main_option("script_location", f"{__package__}:migrations")
-    config.set_main_option("path_separator", "os")
-    with _ALEMBIC, for_writing(engine).begin() as connection:
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, "head")
-        except CommandError as error:
-            raise StoreError(
-                f"the catalog cannot be brought up to date: {error}",
-                code="catalog-too-new",
-                hint="it was written by a newer cpufit; install that one",
-            ) from error
+    if _revision(engine) != newest_revision():
+        from .upgrade import upgrade  # noqa: PLC0415  # alembic takes an eighth of a second, and most starts need it not
+
+        upgrade(engine)
+
+
+def newest_revision() -> str:
+    """Return the revision of the tables that this cpufit knows: the number of its newest migration."""
+    versions = resources.files(f"{__package__}.migrations.versions")
+    return max(found[1] for entry in versions.iterdir() if (found := _MIGRATION.fullmatch(entry.name)))
+
+
+def _revision(engine: Engine) -> str | None:
+    with engine.begin() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none()
