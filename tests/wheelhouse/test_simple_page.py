@@ -31,7 +31,9 @@ FULL = PageFile(
     private={"_cpufit_need": {"x86_64": "x86_64_v3"}},
 )
 BARE = PageFile(filename="small-0.9.tar.gz", url="https://index.example/simple/small/small-0.9.tar.gz", size=3)
-PAGE = ProjectPage(name="small", files=(FULL, BARE), versions=("0.9", "1.0"))
+PAGE = ProjectPage(
+    name="small", files=(FULL, BARE), versions=("0.9", "1.0"), status="archived", status_reason="no more & <over>"
+)
 
 
 def test_a_page_comes_back_from_json() -> None:
@@ -40,14 +42,15 @@ def test_a_page_comes_back_from_json() -> None:
 
 def test_a_page_comes_back_from_html_without_what_html_cannot_say() -> None:
     less = dataclasses.replace(FULL, size=None, upload_time=None, private={})
-    expected = ProjectPage(name="small", files=(less, dataclasses.replace(BARE, size=None)))
+    expected = dataclasses.replace(PAGE, files=(less, dataclasses.replace(BARE, size=None)), versions=None)
     assert parse_html(render_html(PAGE), PAGE_URL) == expected
 
 
 def test_json_has_the_keys_of_the_specification() -> None:
     body = json.loads(render_json(PAGE))
-    assert body["meta"] == {"api-version": "1.1"}
+    assert body["meta"] == {"api-version": "1.4"}
     assert body["versions"] == ["0.9", "1.0"]
+    assert body["project-status"] == {"status": "archived", "reason": "no more & <over>"}
     assert body["files"][0] == {
         "filename": FULL.filename,
         "url": FULL.url,
@@ -64,10 +67,60 @@ def test_json_has_the_keys_of_the_specification() -> None:
     assert body["files"][1]["yanked"] is False
 
 
-def test_without_a_size_the_page_is_of_version_1_0() -> None:
-    body = json.loads(render_json(ProjectPage(name="a", files=(PageFile(filename="a-1.tar.gz", url="a"),))))
-    assert body["meta"] == {"api-version": "1.0"}
-    assert "versions" not in body
+@pytest.mark.parametrize(
+    ("page", "version"),
+    [
+        (PAGE, "1.4"),
+        (dataclasses.replace(PAGE, files=()), "1.4"),
+        (dataclasses.replace(PAGE, api_version="1.1", status=None), "1.1"),
+        (dataclasses.replace(PAGE, files=(dataclasses.replace(FULL, size=None), BARE)), "1.0"),
+        (dataclasses.replace(PAGE, versions=None), "1.0"),
+        (dataclasses.replace(PAGE, api_version="1.0"), "1.0"),
+    ],
+)
+def test_a_page_is_of_the_version_whose_promises_it_keeps(page: ProjectPage, version: str) -> None:
+    body = json.loads(render_json(page))
+    assert body["meta"] == {"api-version": version}
+    assert ("versions" in body) is (version != "1.0")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"), [("1.0", "1.0"), ("1.1", "1.1"), ("1.4", "1.4"), ("1.5", "1.4"), ("1.10", "1.4"), ("1", "1.0")]
+)
+def test_a_page_that_is_passed_on_has_its_source_s_version_and_at_most_ours(theirs: str, ours: str) -> None:
+    body = {"meta": {"api-version": theirs}, "name": "a", "files": [], "versions": []}
+    page = parse_json(json.dumps(body), PAGE_URL)
+    assert json.loads(render_json(page))["meta"] == {"api-version": ours}
+    assert f'<meta name="pypi:repository-version" content="{ours}">' in render_html(page)
+    html = f'<meta name="pypi:repository-version" content="{theirs}">'
+    assert parse_html(html, PAGE_URL).api_version == ours
+
+
+def test_html_tells_the_status_and_why_in_meta_elements() -> None:
+    head = render_html(PAGE).partition("</head>")[0]
+    assert '<meta name="pypi:project-status" content="archived">' in head
+    assert '<meta name="pypi:project-status-reason" content="no more &amp; &lt;over&gt;">' in head
+    silent = render_html(dataclasses.replace(PAGE, status=None, status_reason=None))
+    assert "project-status" not in silent
+
+
+@pytest.mark.parametrize("told", [{"status": "haunted"}, {"status": 3}, {}, None])
+def test_a_status_that_nobody_knows_says_nothing(told: object) -> None:
+    body = {"meta": {"api-version": "1.4"}, "name": "a", "files": [], "versions": [], "project-status": told}
+    assert parse_json(json.dumps(body), PAGE_URL).status is None
+
+
+def test_a_yank_without_a_reason_is_true_in_json_and_an_empty_attribute_in_html() -> None:
+    for yanked in (True, ""):
+        page = dataclasses.replace(PAGE, files=(dataclasses.replace(FULL, yanked=yanked),))
+        assert json.loads(render_json(page))["files"][0]["yanked"] is True
+        assert 'data-yanked=""' in render_html(page)
+        assert parse_html(render_html(page), PAGE_URL).files[0].yanked is True
+
+
+def test_a_control_character_does_not_make_the_html_invalid() -> None:
+    page = dataclasses.replace(PAGE, files=(dataclasses.replace(FULL, yanked="a\x00b\x1bc\x85d\te"),))
+    assert 'data-yanked="a\ufffdb\ufffdc\ufffdd\te"' in render_html(page)
 
 
 def test_html_escapes_what_could_break_out() -> None:
@@ -83,7 +136,7 @@ def test_the_index_lists_every_project_under_its_normal_name() -> None:
     page = IndexPage(projects=("Small.Thing", "polars"))
     assert '<a href="small-thing/">Small.Thing</a>' in render_html(page)
     assert json.loads(render_json(page)) == {
-        "meta": {"api-version": "1.1"},
+        "meta": {"api-version": "1.4"},
         "projects": [{"name": "Small.Thing"}, {"name": "polars"}],
     }
 
