@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from cpufit_pip_plugin.selector import SelectorCandidate, SelectorContents, SourceCandidate, pack, selector_filename
-from cpufit_wheelhouse.offers import wants_selector
+from cpufit_wheelhouse.offers import selectable_release
 from cpufit_wheelhouse.releases import Release, releases_of
 
 from .derived import keep
@@ -52,8 +52,10 @@ class Selectors:
             kept = _kept(snapshot, release.version)
             if kept is not None:
                 found[release.version] = kept
-            elif wants_selector(release, snapshot.project):
-                found[release.version] = self._selector(snapshot, release)
+                continue
+            choosing = selectable_release(release, snapshot.project)
+            if choosing is not None:
+                found[release.version] = self._selector(snapshot, choosing)
         return found
 
     def _selector(self, snapshot: ProjectSnapshot, release: Release) -> DerivedFile:
@@ -121,7 +123,10 @@ class Selectors:
 
 
 def candidates_of(release: Release, project: Project) -> list[StoredFile]:
-    """Return the wheels that a release's selector may choose."""
+    """Return the wheels that a release's selector may choose.
+
+    :param release: what :func:`~cpufit_wheelhouse.offers.selectable_release` left of it
+    """
     return [file for file in release.wheels if file.need is not None or project.unknown == "allow"]
 
 

@@ -16,7 +16,7 @@ from .derived import keep
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
-    from cpufit_wheelhouse.catalog import DerivedFile, ProjectSnapshot
+    from cpufit_wheelhouse.catalog import DerivedFile, ProjectSnapshot, StoredFile
     from cpufit_wheelhouse.home import Home
     from cpufit_wheelhouse.variant import Properties
 
@@ -43,7 +43,7 @@ def listed_labelled(snapshot: ProjectSnapshot) -> tuple[DerivedFile, ...]:
 
     Needs are rounded up to a level, so two of them can end under one name, under one label with other properties, or
     under two labels that say the same of the same platform. The more demanding one stays; it is the one whose level
-    is exact.
+    is exact. One whose wheel is yanked gives way to one whose wheel is not (PEP 592).
     """
     files = {file.id: file for file in snapshot.files}
     pairs = [
@@ -51,7 +51,12 @@ def listed_labelled(snapshot: ProjectSnapshot) -> tuple[DerivedFile, ...]:
         for derived in snapshot.derived
         if derived.kind == "labelled" and derived.file_id in files and files[derived.file_id].cpu_specific
     ]
-    pairs.sort(key=lambda pair: (rank_anywhere(pair[1].need), pair[1].need_key, pair[0].filename), reverse=True)
+
+    def rank(pair: tuple[DerivedFile, StoredFile]) -> tuple[object, ...]:
+        derived, source = pair
+        return source.yanked is None, rank_anywhere(source.need), source.need_key, derived.filename
+
+    pairs.sort(key=rank, reverse=True)
     taken: dict[Hashable, Hashable] = {}
     kept = []
     for derived, _ in pairs:

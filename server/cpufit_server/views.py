@@ -9,7 +9,8 @@ profile
 variant
     The plain view, and beside it the labelled wheels with the release's ``-variants.json`` (PEP 825).
 
-A wheel whose need is unknown is in no view, unless the project's policy says ``unknown = allow``.
+A wheel whose need is unknown is in no view, unless the project's policy says ``unknown = allow``. Yanked files stand
+there marked, and so does what was made of them (PEP 592). A quarantined project has no file in any view (PEP 792).
 """
 
 from __future__ import annotations
@@ -18,19 +19,23 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from packaging.version import Version
-
 from cpufit_wheelhouse.errors import InvalidWheelName
 from cpufit_wheelhouse.filename import parse_wheel_filename
-from cpufit_wheelhouse.offers import fitting_wheels, imports_only, offered_sources, plain_wheels
-from cpufit_wheelhouse.releases import Release, releases_of
+from cpufit_wheelhouse.offers import (
+    fitting_wheels,
+    imports_only,
+    offered_sources,
+    plain_wheels,
+    selectable_release,
+)
+from cpufit_wheelhouse.releases import Release, releases_of, yanked_together
 from cpufit_wheelhouse.simple_page import PageFile, ProjectPage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from cpufit_resolver.profile import CpuProfile
-    from cpufit_wheelhouse.catalog import DerivedFile, Freeze, Project, ProjectSnapshot, StoredFile
+    from cpufit_wheelhouse.catalog import DerivedFile, ProjectSnapshot, StoredFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +62,7 @@ def plain_page(
     """Return the plain view, or with ``sidecars`` the variant view.
 
     :param selectors: by version, the selector of each release that wants one
-        (:func:`cpufit_wheelhouse.offers.wants_selector`)
+        (:func:`cpufit_wheelhouse.offers.selectable_release`)
     :param sidecars: what the variant view lists besides: labelled wheels and ``-variants.json`` files
     """
     page: list[tuple[str, PageFile]] = []
@@ -67,12 +72,14 @@ def plain_page(
         if selector is None:
             page.extend((release.version, _entry(file, links)) for file in (*wheels, *release.sdists))
             continue
-        if snapshot.project.plain == "ordinary":
+        choices = _choices_of_selector(release, snapshot)
+        # one that is yanked is for pins alone, and takes no place of what is there for all
+        if snapshot.project.plain == "ordinary" or yanked_together(choices.wheels) is not None:
             page.extend((release.version, _entry(file, links)) for file in wheels)
-        page.append((release.version, _selector_entry(selector, release, links, snapshot.frozen(release.version))))
+        page.append((release.version, _selector_entry(selector, choices, links)))
     by_id = {file.id: file for file in snapshot.files}
     page.extend((derived.version, _derived_entry(derived, by_id, links)) for derived in sidecars)
-    return _page(snapshot.project, page)
+    return _page(snapshot, page)
 
 
 def profile_page(
@@ -90,7 +97,16 @@ def profile_page(
             for file in fitting_wheels(release, project, profile, import_only=import_only)
         )
         page.extend((release.version, _entry(file, links)) for file in offered_sources(release, project))
-    return _page(project, page)
+    return _page(snapshot, page)
+
+
+def quarantined_page(snapshot: ProjectSnapshot) -> ProjectPage:
+    """Return what every view of a quarantined project is: its status, and no file.
+
+    PEP 792, ``quarantined``: the index offers none of its files for download; the versions stay known, as in the
+    PEP's own example.
+    """
+    return _page(snapshot, ())
 
 
 def without_variants(page: ProjectPage) -> ProjectPage:
@@ -123,21 +139,38 @@ def _entry(file: StoredFile, links: Links, *, import_only: bool = False) -> Page
         core_metadata=file.metadata_sha256 if file.kind == "wheel" else None,
         size=file.size,
         upload_time=file.uploaded_at,
+        yanked=_yank(file.yanked),
         private=private,
     )
 
 
-def _selector_entry(selector: DerivedFile, release: Release, links: Links, freeze: Freeze | None) -> PageFile:
+def _yank(reason: str | None) -> bool | str:
+    return False if reason is None else reason or True
+
+
+def _choices_of_selector(release: Release, snapshot: ProjectSnapshot) -> Release:
+    """Return the files that the release's selector knows: a frozen one those of its day, any other all it may choose.
+
+    Of a yanked wheel a frozen one still knows: it is yanked with it, for locks go on with it and nobody else begins.
+    """
+    freeze = snapshot.frozen(release.version)
+    if freeze is None:
+        return selectable_release(release, snapshot.project) or release
+    known = {sha256 for sha256, _ in freeze.candidates}
+    return replace(release, wheels=tuple(file for file in release.wheels if file.sha256 in known))
+
+
+def _selector_entry(selector: DerivedFile, choices: Release, links: Links) -> PageFile:
     # No core-metadata here: installers must ask the backend, which says early that nothing fits.
-    known = None if freeze is None else {sha256 for sha256, _ in freeze.candidates}
     return PageFile(
         filename=selector.filename,
         url=links.selector(selector.sha256, selector.filename),
         hashes={"sha256": selector.sha256},
-        requires_python=release.cpu_specific[0].requires_python,
+        requires_python=choices.cpu_specific[0].requires_python,
         size=selector.size,
         # of what it knows: a lock that leaves out newer files must go on finding a frozen one
-        upload_time=max(file.uploaded_at for file in release.wheels if known is None or file.sha256 in known),
+        upload_time=max(file.uploaded_at for file in choices.wheels),
+        yanked=_yank(yanked_together(choices.wheels)),
         private={"_cpufit_selector": True},
     )
 
@@ -152,13 +185,20 @@ def _derived_entry(derived: DerivedFile, by_id: Mapping[int, StoredFile], links:
         core_metadata=derived.metadata_sha256,
         size=derived.size,
         upload_time=derived.created_at if source is None else source.uploaded_at,
+        yanked=False if source is None else _yank(source.yanked),
         private={} if source is None else {"_cpufit_need": source.need_key},
     )
 
 
-def _page(project: Project, entries: Iterable[tuple[str, PageFile]]) -> ProjectPage:
-    listed = list(entries)
-    versions = sorted({version for version, _ in listed}, key=Version)
+def _page(snapshot: ProjectSnapshot, entries: Iterable[tuple[str, PageFile]]) -> ProjectPage:
+    # PEP 700, "Versions": all that were uploaded, also those of which this view has no file.
+    versions = [release.version for release in releases_of(snapshot.files)]
     order = {version: index for index, version in enumerate(versions)}
-    listed.sort(key=lambda entry: (order[entry[0]], entry[1].filename))
-    return ProjectPage(name=project.name, files=tuple(file for _, file in listed), versions=tuple(versions))
+    listed = sorted(entries, key=lambda entry: (order[entry[0]], entry[1].filename))
+    return ProjectPage(
+        name=snapshot.project.name,
+        files=tuple(file for _, file in listed),
+        versions=tuple(versions),
+        status=snapshot.project.status,
+        status_reason=snapshot.project.status_reason,
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,8 +15,14 @@ from cpufit_resolver.features import architecture
 from cpufit_resolver.selection import need_rank
 from cpufit_wheelhouse.catalog import Project, StoredFile
 from cpufit_wheelhouse.filename import parse_wheel_filename
-from cpufit_wheelhouse.offers import fitting_wheels, plain_wheels, relevant_features
-from cpufit_wheelhouse.releases import releases_of
+from cpufit_wheelhouse.offers import (
+    fitting_wheels,
+    plain_wheels,
+    relevant_features,
+    selectable_release,
+    wants_selector,
+)
+from cpufit_wheelhouse.releases import releases_of, yanked_together
 
 # a CPython 3.11 on glibc 2.31, and wheels of which it can and cannot use some
 PLATFORMS = ["manylinux_2_31_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64", "linux_x86_64"]
@@ -128,3 +136,20 @@ def test_features_that_no_file_asks_for_change_no_page(
     (release,) = releases_of(files)
     reduced = machine.reduced_to(relevant_features(files))
     assert fitting_wheels(release, project, machine) == fitting_wheels(release, project, reduced)
+
+
+@given(releases(), st.data(), POLICIES, MACHINES)
+def test_what_is_yanked_changes_nothing_of_what_is_not(
+    files: tuple[StoredFile, ...], data: st.DataObject, project: Project, machine: CpuProfile
+) -> None:
+    """Whoever passes over yanked files, as installers do (PEP 592), finds what there would be without them."""
+    yanks = data.draw(st.lists(st.sampled_from([None, "", "broken"]), min_size=len(files), max_size=len(files)))
+    (release,) = releases_of(replace(file, yanked=yanked) for file, yanked in zip(files, yanks, strict=True))
+    kept = release.without_yanked()
+    for offered in (partial(fitting_wheels, profile=machine), plain_wheels):
+        assert tuple(file for file in offered(release, project=project) if file.yanked is None) == offered(
+            kept, project=project
+        )
+    choosing = selectable_release(release, project)
+    chooses_freely = choosing is not None and yanked_together(choosing.wheels) is None
+    assert chooses_freely == wants_selector(kept, project)

@@ -1,115 +1,36 @@
 from __future__ import annotations
 
-from datetime import datetime, timezone
-from typing import Any
-
 import pytest
-from packaging.utils import canonicalize_name
+from tests.server.snapshots import (
+    LINKS,
+    LINUX,
+    SDIST,
+    labelled,
+    project,
+    selector,
+    snapshot,
+    wheel,
+)
 
-from cpufit_resolver.need import BASELINE_NEED, Need, parse_need
 from cpufit_resolver.profile import CpuProfile
 from cpufit_server.variants import listed_labelled
-from cpufit_server.views import (
-    Links,
-    plain_page,
-    profile_page,
+from cpufit_server.views import plain_page, profile_page
+from cpufit_wheelhouse.catalog import ProjectSnapshot, StoredFile
+from cpufit_wheelhouse.offers import (
+    fitting_wheels,
+    plain_wheels,
+    relevant_features,
+    selectable_release,
+    wants_selector,
 )
-from cpufit_wheelhouse.catalog import DerivedFile, Project, ProjectSnapshot, StoredFile
-from cpufit_wheelhouse.filename import parse_wheel_filename
-from cpufit_wheelhouse.offers import fitting_wheels, plain_wheels, relevant_features, wants_selector
 from cpufit_wheelhouse.releases import releases_of
-
-LINKS = Links(root="../../", fresh="fresh")
-NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
-LINUX = "cp311-cp311-manylinux_2_17_x86_64"
-
-
-def project(**policy: Any) -> Project:
-    values: dict[str, Any] = {"variants": True, "unknown": "refuse", "plain": "ordinary", "build_sdist": False}
-    return Project(id=1, name=canonicalize_name("fast"), display_name="fast", serial=1, **{**values, **policy})
-
-
-def stored(filename: str, need: Need | str | None = BASELINE_NEED, **values: Any) -> StoredFile:
-    kind = "wheel" if filename.endswith(".whl") else "sdist"
-    parsed = parse_wheel_filename(filename) if kind == "wheel" else None
-    if isinstance(need, str):
-        need = parse_need(need, frozenset())
-    digest = f"{abs(hash((filename, need))):064x}"
-    return StoredFile(
-        **{
-            "id": abs(hash((filename, need))),
-            "project": "fast",
-            "version": str(parsed.version) if parsed else "1.0",
-            "filename": filename,
-            "kind": kind,
-            "need": need,
-            "sha256": digest,
-            "blake2": digest,
-            "size": 10,
-            "metadata_sha256": digest[::-1],
-            "requires_python": ">=3.9",
-            "dependencies_key": "",
-            "tags": tuple(sorted(parsed.tags)) if parsed else (),
-            "platforms": parsed.platforms if parsed else (),
-            "build": parsed.build if parsed else (),
-            "has_native": need != BASELINE_NEED,
-            "uploaded_at": NOW,
-            "provenance": {},
-            **values,
-        }
-    )
-
-
-def wheel(
-    tags: str = LINUX, need: Need | str | None = BASELINE_NEED, version: str = "1.0", **values: Any
-) -> StoredFile:
-    return stored(f"fast-{version}-{tags}.whl", need, **values)
-
-
-SDIST = stored("fast-1.0.tar.gz", None)
-
-
-def snapshot(*files: StoredFile, derived: tuple[DerivedFile, ...] = (), **policy: Any) -> ProjectSnapshot:
-    return ProjectSnapshot(project=project(**policy), files=files, derived=derived)
-
-
-def selector(version: str = "1.0") -> DerivedFile:
-    return derive("selector", f"fast-{version}.tar.gz", version=version)
-
-
-def derive(
-    kind: str, filename: str, *, version: str = "1.0", source: StoredFile | None = None, **values: Any
-) -> DerivedFile:
-    return DerivedFile(
-        **{
-            "id": abs(hash(filename)),
-            "project": "fast",
-            "version": version,
-            "kind": kind,
-            "file_id": None if source is None else source.id,
-            "filename": filename,
-            "sha256": f"{abs(hash((filename, source and source.need))):064x}",
-            "size": 5,
-            "label": None,
-            "properties": None,
-            "metadata_sha256": None,
-            "created_at": NOW,
-            **values,
-        }
-    )
-
-
-def labelled(source: StoredFile, label: str, level: str) -> DerivedFile:
-    filename = source.filename.replace(".whl", f"-{label}.whl")
-    properties = {"x86_64": {"level": [level]}}
-    return derive("labelled", filename, source=source, label=label, properties=properties, metadata_sha256="ab" * 32)
 
 
 def plain(given: ProjectSnapshot) -> list[str]:
     selectors = {
         release.version: selector(release.version)
         for release in releases_of(given.files)
-        if wants_selector(release, given.project)
+        if selectable_release(release, given.project) is not None
     }
     return [file.url for file in plain_page(given, LINKS, selectors).files]
 
@@ -225,7 +146,15 @@ def test_a_profile_sees_no_selector_and_the_source_only_where_it_may_be_built() 
 def test_versions_are_in_order_of_versions() -> None:
     page = plain_page(snapshot(wheel(version="1.10"), wheel(version="1.9"), wheel(version="1.0rc1")), LINKS, {})
     assert page.versions == ("1.0rc1", "1.9", "1.10")
+    assert page.status == "active"
     assert [file.filename.split("-")[1] for file in page.files] == ["1.0rc1", "1.9", "1.10"]
+
+
+def test_versions_without_a_file_for_the_asker_are_told_too() -> None:
+    given = snapshot(wheel(need="x86_64_v3", version="2.0"), wheel(need=None, version="3.0"), wheel())
+    page = profile_page(given, LINKS, CpuProfile.parse("x86_64_v1"))
+    assert [file.filename.split("-")[1] for file in page.files] == ["1.0"]
+    assert page.versions == ("1.0", "2.0", "3.0"), "PEP 700: all that were uploaded"
 
 
 def test_only_features_that_some_file_needs_are_relevant() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -73,6 +74,13 @@ def test_the_newest_release_that_has_nothing_is_told_with_what_fits_instead() ->
         "2.0 is not listed: its least demanding wheel needs avx, f16c, which this CPU does not have; "
         "the newest release that fits is 1.0"
     )
+
+
+def test_a_yanked_release_is_neither_wanted_nor_what_fits_instead() -> None:
+    assert unmet("x86_64_v2", OLD, replace(NEW, yanked="")) is None
+    found = unmet("x86_64_v2", replace(OLD, yanked="broken"), NEW)
+    assert found is not None
+    assert (found[0], found[3]) == ("2.0", None)
 
 
 def test_a_cpu_that_gets_the_newest_release_wants_nothing() -> None:

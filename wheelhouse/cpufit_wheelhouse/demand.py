@@ -65,9 +65,9 @@ class Unmet:
 def unmet_in(snapshot: ProjectSnapshot, profile: CpuProfile, *, import_only: bool = False) -> Unmet | None:
     """Return what a CPU cannot have of a project; None where it gets the newest release, or there is none.
 
-    A pre-release is looked at only where there is no final release, as installers do.
+    A pre-release is looked at only where there is no final release, and a yanked file not at all, as installers do.
     """
-    releases = [*reversed(releases_of(snapshot.files))]
+    releases = [*reversed(releases_of(file for file in snapshot.files if file.yanked is None))]
     final = [release for release in releases if not Version(release.version).is_prerelease]
     releases = final or releases
     if not releases:
@@ -233,6 +233,7 @@ def still_wanted(
 def _is_met(snapshot: ProjectSnapshot, demand: Demand) -> bool:
     profile, wanted = CpuProfile.parse(demand.cpu, strict=False), Version(demand.version)
     return any(
-        Version(release.version) >= wanted and refused_release(release, snapshot.project, profile) is None
+        Version(release.version) >= wanted
+        and refused_release(release.without_yanked(), snapshot.project, profile) is None
         for release in releases_of(snapshot.files)
     )

@@ -1,4 +1,8 @@
-"""Which of a release's files each kind of client is offered: the rules behind the views. Values in, values out."""
+"""Which of a release's files each kind of client is offered: the rules behind the views. Values in, values out.
+
+Yanked files (PEP 592, "Installers") are offered and marked: an installer passes over them unless nothing else matches
+what was pinned. So where the choice is made here and not by the installer, no yanked file takes another one's place.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,11 @@ if TYPE_CHECKING:
 def plain_wheels(release: Release, project: Project) -> tuple[StoredFile, ...]:
     """Return the wheels of a release that everybody may see, one for each file name."""
     seen = [file for file in release.wheels if file.ordinary or (file.need is None and project.unknown == "allow")]
-    return _one_per_name(seen, lambda file: (file.need is not None, rank_anywhere(file.need), file.need_key))
+
+    def key(file: StoredFile) -> tuple[object, ...]:
+        return file.yanked is None, file.need is not None, rank_anywhere(file.need), file.need_key
+
+    return _one_per_name(seen, key)
 
 
 def wants_selector(release: Release, project: Project) -> bool:
@@ -38,19 +46,36 @@ def wants_selector(release: Release, project: Project) -> bool:
     return not all(covers(ordinary, file.tags) for file in release.cpu_specific)
 
 
+def selectable_release(release: Release, project: Project) -> Release | None:
+    """Return the files of a release among which its selector chooses; None where the plain view needs no selector.
+
+    A selector does not learn what was pinned, so it may choose a yanked wheel only where it is yanked itself: then an
+    installer has come to it because nothing else would do (PEP 592, "Installers"). Where the files that are not yanked
+    want a selector, it chooses among them alone; where only the yanked ones do, there is one for whoever pinned them.
+    A source distribution that may be built, and is not yanked, goes before such a selector, which would take its name.
+    """
+    kept = release.without_yanked()
+    if wants_selector(kept, project):
+        return kept
+    if project.build_sdist and kept.sdists:
+        return None
+    return release if wants_selector(release, project) else None
+
+
 def fitting_wheels(
     release: Release, project: Project, profile: CpuProfile, *, import_only: bool = False
 ) -> tuple[StoredFile, ...]:
     """Return the wheels of a release that one CPU gets to see.
 
     Installers choose by tags alone, so the choice by CPU is made here: the more demanding of two wheels of one name,
-    and no wheel for which a more demanding one goes wherever it does.
+    and no wheel for which a more demanding one goes wherever it does. A yanked wheel gives way to another one of its
+    name, and hides no other: installers would find nothing where there is something.
 
     :param import_only: also give, where no other goes, wheels that can be imported and of which some operations die
     """
 
-    def rank(file: StoredFile) -> tuple[bool, tuple[int, int]]:
-        return not imports_only(file, profile), _rank(file.need, profile.arch)
+    def rank(file: StoredFile) -> tuple[bool, bool, tuple[int, int]]:
+        return file.yanked is None, not imports_only(file, profile), _rank(file.need, profile.arch)
 
     fitting = [file for file in release.wheels if _fits(file, project, profile, import_only=import_only)]
     named = _one_per_name(fitting, lambda file: (rank(file), file.need_key))
@@ -59,6 +84,7 @@ def fitting_wheels(
         for file in named
         if not any(
             rank(other) > rank(file)
+            and (other.yanked is None) == (file.yanked is None)
             and other.requires_python in (None, file.requires_python)
             and covers(other.tags, file.tags)
             for other in named

@@ -26,6 +26,23 @@ class Release:
         """The wheels that some CPU behind their platform tags cannot run."""
         return tuple(file for file in self.wheels if file.cpu_specific)
 
+    def without_yanked(self) -> Release:
+        """Return the release as if its yanked files had never come."""
+        return Release(
+            version=self.version,
+            wheels=tuple(file for file in self.wheels if file.yanked is None),
+            sdists=tuple(file for file in self.sdists if file.yanked is None),
+        )
+
+
+def yanked_together(files: Iterable[StoredFile]) -> str | None:
+    """Return why a file that stands for some others is yanked: it is as soon as one of them is; None where none is.
+
+    :return: the reasons that were given, each once; it may be empty, as a reason may
+    """
+    reasons = [file.yanked for file in files if file.yanked is not None]
+    return "; ".join(dict.fromkeys(reason for reason in reasons if reason)) if reasons else None
+
 
 def releases_of(files: Iterable[StoredFile]) -> tuple[Release, ...]:
     """Return the releases among a project's files, the oldest version first."""

@@ -17,6 +17,7 @@ from cpufit_server.settings import load_settings
 from cpufit_wheelhouse.catalog import CatalogChanged, ProjectSnapshot
 from cpufit_wheelhouse.errors import NoSuchFile, NoSuchProject
 from cpufit_wheelhouse.home import Home, open_home
+from cpufit_wheelhouse.offers import selectable_release
 from cpufit_wheelhouse.releases import Release, releases_of
 
 from . import Subparsers, add_home_option, project_name, words
@@ -88,7 +89,7 @@ def execute_freeze(arguments: argparse.Namespace) -> int:
             snapshot.project.name,
             release.version,
             selector.sha256,
-            candidates_of(release, snapshot.project),
+            candidates_of(selectable_release(release, snapshot.project) or release, snapshot.project),
             seen=again.project.serial,
             who=arguments.who or getpass.getuser(),
             why=arguments.why,
