@@ -15,6 +15,7 @@
         ├── ReportTooLarge            … with more bytes than this server reads
         ├── TooManyReports            … in too short a time
         ├── NotFound                  nothing is served at this address
+        ├── Quarantined               a file of a project that an operator has put into quarantine
         └── UpstreamFailed            the upstream index did not answer with a page
 """
 
@@ -98,6 +99,12 @@ class NotFound(ServerError):
 
     code = "not-found"
     usual_hint = "projects are at /simple/{name}/, and their pages name the files"
+
+
+class Quarantined(ServerError):
+    """A request for a file of a project that an operator has put into quarantine (PEP 792)."""
+
+    code = "project-quarantined"
 
 
 class UpstreamFailed(ServerError):

@@ -1,22 +1,25 @@
 """``GET /files/{sha256}/{filename}`` and ``/selectors/…``: bytes by hash, which never change.
 
 The file name has to be one that the catalog has for these bytes. Wheels are never compressed on the way, since their
-hash is checked on arrival and ranges count bytes of the file itself.
+hash is checked on arrival and ranges count bytes of the file itself. Nothing of a quarantined project is handed out
+(PEP 792).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
 
 from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, Response
+from starlette.types import Receive, Scope, Send
 
-from cpufit_wheelhouse.catalog import Catalog
+from cpufit_wheelhouse.catalog import Catalog, DerivedFile, StoredFile
 
-from .errors import NotFound
+from .errors import NotFound, Quarantined
 from .front.keeping import KeptFile, keep
 from .services import services_of
 from .simple import is_known
@@ -28,7 +31,25 @@ IMMUTABLE = "public, max-age=365000000, immutable"
 
 _METADATA = ".metadata"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_RANGES = re.compile(r"bytes=[ \t]*(?:\d+-\d*|-\d+)(?:[ \t]*,[ \t]*(?:\d+-\d*|-\d+))*", re.IGNORECASE)
 _METHODS = ["GET", "HEAD"]
+
+
+class RangedFile(FileResponse):
+    """A file of which parts can be asked for, as RFC 9110, section 14.2, has it.
+
+    Ranges are defined for GET alone, and one of another unit, or that is none, is read past: the whole file is sent.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file, or the parts."""
+        if scope["method"] != "GET" or not all(_is_of_bytes(*header) for header in scope["headers"]):
+            scope = {**scope, "headers": [header for header in scope["headers"] if header[0] != b"range"]}
+        await super().__call__(scope, receive, send)
+
+
+def _is_of_bytes(name: bytes, value: bytes) -> bool:
+    return name != b"range" or _RANGES.fullmatch(value.decode("latin-1").strip()) is not None
 
 
 @router.api_route("/files/{sha256}/{filename}", methods=_METHODS)
@@ -58,9 +79,11 @@ def selector(request: Request, sha256: str, fresh: str, filename: str) -> Respon
     del fresh
     home = services_of(request).home
     known = home.catalog.find_derived(sha256, "selector") if _SHA256.fullmatch(sha256) else ()
-    if not any(made.filename == filename for made in known):
+    named = [made for made in known if made.filename == filename]
+    if not named:
         raise NotFound(f"no selector {filename[:255]!r} with this hash", code="no-such-file")
-    response = FileResponse(home.blobs.path(sha256), media_type="application/octet-stream")
+    _refuse_quarantined(home.catalog, named)
+    response = RangedFile(home.blobs.path(sha256), media_type="application/octet-stream")
     response.headers["Cache-Control"] = "no-store"
     response.headers["ETag"] = f'"{sha256}"'
     return response
@@ -74,20 +97,32 @@ class _Found:
 
 
 def _find(catalog: Catalog, sha256: str, filename: str) -> _Found | None:
-    """Return what is known of a file, or None if there is no such file to hand out."""
-    for file in catalog.find_file(sha256):
-        if file.filename != filename:
-            continue
+    """Return what is known of a file, or None if there is no such file to hand out.
+
+    :raises Quarantined: there is one, of a quarantined project
+    """
+    stored = [file for file in catalog.find_file(sha256) if file.filename == filename]
+    made = () if stored else catalog.find_derived(sha256)
+    derived = [file for file in made if file.filename == filename and file.kind != "selector"]
+    _refuse_quarantined(catalog, [*stored, *derived])
+    for file in stored:
         if file.kind == "wheel" and file.need is None:
             # What stands in no view is not to be had by its hash either.
             project = catalog.project(file.project)
             if project is None or project.unknown != "allow":
                 continue
         return _Found(file.project, file.metadata_sha256 if file.kind == "wheel" else "")
-    for derived in catalog.find_derived(sha256):
-        if derived.filename == filename and derived.kind != "selector":
-            return _Found(derived.project, derived.metadata_sha256 or "")
-    return None
+    return _Found(derived[0].project, derived[0].metadata_sha256 or "") if derived else None
+
+
+def _refuse_quarantined(catalog: Catalog, found: Sequence[StoredFile | DerivedFile]) -> None:
+    """Refuse bytes that are only of quarantined projects (PEP 792: the index offers none of their files for download).
+
+    :raises Quarantined: they are
+    """
+    projects = [catalog.project(name) for name in {file.project for file in found}]
+    if projects and all(project is not None and project.status == "quarantined" for project in projects):
+        raise Quarantined(f"the project {found[0].project} is quarantined: none of its files is handed out")
 
 
 def _headers(path: Path, digest: str) -> dict[str, str]:
@@ -106,4 +141,4 @@ def _answer(request: Request, path: Path, digest: str) -> Response:
     headers = _headers(path, digest)
     if is_known(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return FileResponse(path, media_type="application/octet-stream", headers=headers)
+    return RangedFile(path, media_type="application/octet-stream", headers=headers)

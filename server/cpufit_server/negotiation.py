@@ -1,4 +1,4 @@
-"""Content negotiation: which of our page formats a client likes best.
+"""Content negotiation: which of our page formats a client likes best, and in which coding it takes them.
 
 Simple repository API, "Version + format selection", and RFC 9110, section 12.5.1: the most specific range that
 matches a type tells its weight, the type with the highest weight is sent, and no ``Accept`` at all is as ``*/*``.
@@ -7,7 +7,7 @@ matches a type tells its weight, the type with the highest weight is sent, and n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from .errors import NotAcceptable
 
@@ -24,9 +24,32 @@ _ALIASES = {
 }
 _PAGE_TYPES = (PLAIN_HTML_TYPE, JSON_TYPE, HTML_TYPE)
 _NAMED_FIRST = (JSON_TYPE, HTML_TYPE, PLAIN_HTML_TYPE)
+_THERE_ARE = f"there are {', '.join(_PAGE_TYPES)}"
 
 MAX_ACCEPT_LENGTH = 2048
 """Longest ``Accept`` read, in characters; a longer one counts as none."""
+
+Coding = Literal["zstd", "gzip"]
+"""The content codings that pages are sent in, by their registered names (RFC 8878, RFC 9110 section 8.4.1)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How a page is to be sent."""
+
+    media_type: str
+    coding: Coding | None
+    """None where it is sent as it is."""
+
+
+def form_wanted(accept: str | None, accept_encoding: str | None, formats: Sequence[str] = ()) -> Form:
+    """Return how a client wants a page.
+
+    :param formats: the values of the address's parameter ``format``
+    :raises NotAcceptable: in none of the formats that there are
+    """
+    media_type = named_type(formats) if formats else page_type(accept)
+    return Form(media_type=media_type, coding=content_coding(accept_encoding))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +84,23 @@ def page_type(accept: str | None) -> str:
         if rank[0] > 0 and (chosen is None or rank > best):
             best, chosen = rank, media_type
     if chosen is None:
-        raise NotAcceptable(
-            "none of the formats in Accept is served here", where="Accept", hint=f"there are {', '.join(_PAGE_TYPES)}"
-        )
+        # Same section: 406 is one of the answers left to the server, and the one it is advised to give.
+        raise NotAcceptable("none of the formats in Accept is served here", where="Accept", hint=_THERE_ARE)
+    return chosen
+
+
+def named_type(formats: Sequence[str]) -> str:
+    """Return the content type that an address names with ``?format=``; ``Accept`` has no say then.
+
+    Simple repository API, "URL Parameter": one valid content type, no wildcards and no weights; of an unknown one the
+    server may make an error of content negotiation. A ``+`` may come as a space, which is what forms mean by it.
+
+    :raises NotAcceptable: it names none that there is, or several
+    """
+    named = formats[0].strip().replace(" ", "+").lower()
+    chosen = _ALIASES.get(named, named)
+    if len(formats) > 1 or chosen not in _PAGE_TYPES:
+        raise NotAcceptable("the format in the address is not one that is served here", where="format", hint=_THERE_ARE)
     return chosen
 
 
@@ -73,13 +110,20 @@ def preferred(accept: str | None, offered: Sequence[str]) -> str:
     return max(offered, key=lambda media_type: _weight_of(media_type, ranges)[0])
 
 
-def accepts_gzip(accept_encoding: str | None) -> bool:
-    """Tell whether a client takes gzip (RFC 9110, section 12.5.3); one that says nothing does not."""
+def content_coding(accept_encoding: str | None) -> Coding | None:
+    """Return the coding to send a page in (RFC 9110, section 12.5.3); for a client that says nothing, none.
+
+    zstd goes to those who name it and like it no less than gzip; ``*`` is taken for gzip, which everybody can read. A
+    client that likes ``identity`` better than both gets it.
+    """
     weights = {}
     for part in (accept_encoding or "")[:MAX_ACCEPT_LENGTH].split(","):
         coding, _, parameters = part.partition(";")
         weights[coding.strip().lower()] = _weight(parameters)
-    return weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0))) > 0
+    zstd, gzip = weights.get("zstd", 0.0), weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0)))
+    if max(zstd, gzip) <= 0 or weights.get("identity", 0.0) > max(zstd, gzip):
+        return None
+    return "zstd" if zstd >= gzip else "gzip"
 
 
 def _ranges(accept: str | None) -> list[_Range]:

@@ -1,7 +1,8 @@
 """Rendered pages: one project page for each view that differs, kept in memory as bytes.
 
 A page is kept under the project's serial, so nothing has to be thrown away when something changes: what is old is not
-asked for again and falls out. The one question to the catalog for each request is that serial.
+asked for again and falls out. The one question to the catalog for each request is that serial. It is kept as it is
+sent, compressed once for each coding that somebody takes.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+import zstandard
+
 from cpufit_wheelhouse.demand import Unmet, unmet_in
 from cpufit_wheelhouse.offers import relevant_features
 from cpufit_wheelhouse.simple_page import IndexPage, ProjectPage, render_html, render_json
 
 from .client import Asker, View
-from .negotiation import JSON_TYPE
+from .negotiation import JSON_TYPE, Coding, Form
 from .variants import sidecars_of
-from .views import Links, plain_page, profile_page
+from .views import Links, plain_page, profile_page, quarantined_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -31,45 +34,57 @@ if TYPE_CHECKING:
 
     from .selectors import Selectors
 
-GZIP_FROM = 1024
+COMPRESS_FROM = 1024
 """Pages below this many bytes are not worth compressing."""
 
+_GZIP_LEVEL = 6
+_ZSTD_LEVEL = 6
+"""Smaller than gzip's in less than half of its time; a window below the 8 MiB that clients have to take (RFC 9659)."""
 _SNAPSHOTS = 32
-_FRESH_BYTES = 16
 _Kept = TypeVar("_Kept")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedPage:
-    """A page as it goes over the wire, once as it is and, where that is shorter, once compressed."""
+    """A page as it goes over the wire."""
 
     media_type: str
     body: bytes
-    compressed: bytes | None
     digest: str
-    """What the entity tag is made of: a digest of ``body``."""
+    """What the entity tag is made of: a digest of the page before it was compressed."""
+    coding: Coding | None = None
+    """How the body is compressed; None where it is not."""
+    serial: int | None = None
+    """The project's; None where the page is not of a project that is hosted here."""
     placeholder: bytes | None = None
     """Where the page lists a selector: the bytes to replace in each response by fresh random ones."""
     unmet: Unmet | None = None
     """Where the page is for a CPU that cannot have the newest release: which, and why."""
     relevant: frozenset[str] = frozenset()
     """The features that some file of the project asks for."""
-    serial: int | None = None
-    """The project's, at the instant that the page shows; None for a page of something else."""
 
     @property
     def weight(self) -> int:
         """Bytes of memory that the page takes, roughly."""
-        return len(self.body) + len(self.compressed or b"")
+        return len(self.body)
 
-    def refreshed(self) -> bytes:
-        """Return the body with a fresh path segment for every selector on it."""
-        return self.body if self.placeholder is None else self.body.replace(self.placeholder, self.fresh_word())
+    @property
+    def etag(self) -> str:
+        """The strong entity tag: of one coding alone, since its bytes are others (RFC 9110, section 8.8.3.3)."""
+        return f'"{self.digest}"' if self.coding is None else f'"{self.digest}-{self.coding}"'
 
-    @staticmethod
-    def fresh_word() -> bytes:
-        """Return a random path segment, always of the length of a placeholder."""
-        return secrets.token_urlsafe(_FRESH_BYTES).encode()
+    def refreshed(self) -> RenderedPage:
+        """Return the page with a fresh path segment for every selector on it."""
+        if self.placeholder is None:
+            return self
+        fresh = secrets.token_urlsafe(16).encode()
+        return replace(self, body=self.body.replace(self.placeholder, fresh), placeholder=None)
+
+    def encoded(self, coding: Coding | None) -> RenderedPage:
+        """Return the page compressed; as it is where that is no gain, or where it is another one in each response."""
+        if coding is None or self.placeholder is not None or len(self.body) < COMPRESS_FROM:
+            return self
+        return replace(self, body=compress(self.body, coding), coding=coding)
 
 
 def render(page: ProjectPage | IndexPage, media_type: str, *, placeholder: str | None = None) -> RenderedPage:
@@ -81,15 +96,16 @@ def render(page: ProjectPage | IndexPage, media_type: str, *, placeholder: str |
     return RenderedPage(
         media_type=media_type,
         body=body,
-        compressed=None if fresh or len(body) < GZIP_FROM else compress(body),
         digest=hashlib.sha256(media_type.encode() + b"\0" + body).hexdigest()[:32],
         placeholder=placeholder.encode() if placeholder is not None and fresh else None,
     )
 
 
-def compress(body: bytes) -> bytes:
-    """Return a body compressed with gzip; the same bytes for the same body."""
-    return gzip.compress(body, compresslevel=6, mtime=0)
+def compress(body: bytes, coding: Coding) -> bytes:
+    """Return a body in a content coding; the same bytes for the same body."""
+    if coding == "zstd":
+        return zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(body)
+    return gzip.compress(body, compresslevel=_GZIP_LEVEL, mtime=0)
 
 
 class BoundedCache(Generic[_Kept]):
@@ -138,7 +154,7 @@ class Pages:
         self._rendered = BoundedCache[RenderedPage](entries=entries, weight=weight, weigh=lambda page: page.weight)
         self._snapshots = BoundedCache["_Shelf"](entries=_SNAPSHOTS, weight=_SNAPSHOTS, weigh=lambda _: 1)
 
-    def project(self, name: str, asker: Asker, media_type: str, root: str) -> RenderedPage | None:
+    def project(self, name: str, asker: Asker, form: Form, root: str) -> RenderedPage | None:
         """Return a project's page, or None if the project is not hosted here.
 
         :param name: normalised
@@ -152,17 +168,18 @@ class Pages:
             return None
         profile = None if asker.profile is None else asker.profile.reduced_to(shelf.relevant)
         view: Hashable = asker.view if profile is None else (profile.arch, profile.features)
-        key = (name, shelf.serial, view, media_type, root)
+        key = (name, shelf.serial, view, form, root)
         page = self._rendered.get(key)
         if page is None:
             reduced = Asker(view=asker.view, profile=profile)
-            page = replace(self._render(shelf, reduced, media_type, root), serial=shelf.serial)
+            page = self._render(shelf, reduced, form.media_type, root).encoded(form.coding)
             self._rendered.put(key, page)
         return page
 
-    def index(self, media_type: str) -> RenderedPage:
+    def index(self, form: Form) -> RenderedPage:
         """Return the page that lists the hosted projects."""
-        return render(IndexPage(projects=tuple(project.name for project in self._home.catalog.projects())), media_type)
+        listed = IndexPage(projects=tuple(project.name for project in self._home.catalog.projects()))
+        return render(listed, form.media_type).encoded(form.coding)
 
     def _shelf(self, name: str, serial: int) -> _Shelf | None:
         shelf = self._snapshots.get(name)
@@ -178,8 +195,13 @@ class Pages:
         return shelf
 
     def _render(self, shelf: _Shelf, asker: Asker, media_type: str, root: str) -> RenderedPage:
+        return replace(self._render_view(shelf, asker, media_type, root), serial=shelf.serial)
+
+    def _render_view(self, shelf: _Shelf, asker: Asker, media_type: str, root: str) -> RenderedPage:
         snapshot = shelf.snapshot
-        placeholder = RenderedPage.fresh_word().decode()
+        if snapshot.project.status == "quarantined":
+            return render(quarantined_page(snapshot), media_type)
+        placeholder = secrets.token_urlsafe(16)
         links = Links(root=root, fresh=placeholder)
         if asker.profile is not None:
             unmet = unmet_in(snapshot, asker.profile, import_only=self._import_only)

@@ -41,6 +41,7 @@ STATUSES: dict[type[CpufitError], int] = {
     errors.ReportTooLarge: 413,
     errors.TooManyReports: 429,
     errors.NotFound: 404,
+    errors.Quarantined: 403,
     errors.UpstreamFailed: 502,
 }
 """The status of each class of errors; a class that is not here has that of its nearest base."""

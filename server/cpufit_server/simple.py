@@ -2,7 +2,8 @@
 
 A page that lists a selector is ``no-store`` and never a 304: its addresses are new each time, because the build caches
 of pip and uv have no CPU in their keys. Every other page has a strong entity tag and is asked for again each time,
-which costs one row of the catalog.
+which costs one row of the catalog. Each page is at an address with a slash at its end, and the same address without it
+leads there (PEP 503).
 """
 
 from __future__ import annotations
@@ -22,9 +23,8 @@ from cpufit_wheelhouse.demand import told_cpu
 from .client import Asker, View, asker_of_token, asker_of_user_agent, surroundings_of
 from .demands import Demands
 from .errors import NotFound
-from .front.keeping import KeptPage, keep
-from .negotiation import PLAIN_HTML_TYPE, accepts_gzip, page_type
-from .pages import RenderedPage, compress, render
+from .negotiation import PLAIN_HTML_TYPE, Form, form_wanted
+from .pages import RenderedPage, render
 from .services import Services, services_of
 from .views import without_variants
 
@@ -37,21 +37,26 @@ _NAME = re.compile(r"[A-Z0-9](?:[A-Z0-9._-]*[A-Z0-9])?", re.IGNORECASE | re.ASCI
 _METHODS = ["GET", "HEAD"]
 
 
-@router.api_route("/simple/", methods=_METHODS)
 @router.api_route("/simple", methods=_METHODS)
+@router.api_route("/cpu/{token}/simple", methods=_METHODS)
+def index_without_slash(request: Request) -> Response:
+    """Lead to the list of projects."""
+    return _elsewhere(request, "simple/")
+
+
+@router.api_route("/simple/", methods=_METHODS)
 def index(request: Request) -> Response:
     """Answer with the list of projects."""
-    page = services_of(request).pages.index(page_type(request.headers.get("accept")))
-    return page_response(request, page, shared=False)
+    form = _form(request)
+    return page_response(request, services_of(request).pages.index(form), form, shared=False)
 
 
 @router.api_route("/cpu/{token}/simple/", methods=_METHODS)
-@router.api_route("/cpu/{token}/simple", methods=_METHODS)
 def index_for_cpu(request: Request, token: str) -> Response:
     """Answer with the list of projects, which is the same for every CPU."""
     del token
-    page = services_of(request).pages.index(page_type(request.headers.get("accept")))
-    return page_response(request, page, shared=True)
+    form = _form(request)
+    return page_response(request, services_of(request).pages.index(form), form, shared=True)
 
 
 @router.api_route("/simple/{name}/", methods=_METHODS)
@@ -81,15 +86,15 @@ async def _project(request: Request, name: str, asker: Asker, *, root: str, shar
     # Not request.url, which is put together from the Host header.
     slash = request.scope["path"].endswith("/")
     normalised = canonicalize_name(name)
-    if normalised != name:
-        # Relative to the page, so it holds behind any prefix and whatever the Host header says.
-        return RedirectResponse(f"../{normalised}/" if slash else f"{normalised}/", status_code=301)
-    media_type = page_type(request.headers.get("accept"))
+    if normalised != name or not slash:
+        # PEP 503: other spellings of the name may be redirected, and what lacks the slash should be.
+        return _elsewhere(request, f"../{normalised}/" if slash else f"{normalised}/")
+    form = _form(request)
     services = services_of(request)
-    hosted = partial(services.pages.project, name, asker, media_type, root if slash else root[3:])
+    hosted = partial(services.pages.project, name, asker, form, root)
     page = await run_in_threadpool(hosted)
     if page is None:
-        elsewhere = await _from_upstream(services, name, asker, media_type)
+        elsewhere = await _from_upstream(services, name, asker, form)
         # The first file of this name may have come in meanwhile, and then the name is ours.
         page = await run_in_threadpool(hosted)
         if page is None:
@@ -97,23 +102,32 @@ async def _project(request: Request, name: str, asker: Asker, *, root: str, shar
             page, shared = elsewhere, False
     if page is None:
         raise NotFound(f"there is no project {name[:80]}", code="no-such-project")
-    on_hit = None
     if page.unmet is not None and asker.profile is not None and services.demands is not None:
-        longest = services.settings.max_user_agent_length
-        on_hit = partial(_count, services.demands, name, asker.profile, page, longest)
-        on_hit(request)
-    if page.serial is not None:
-        keep(request.scope, KeptPage(name=name, serial=page.serial, page=page, shared=shared, on_hit=on_hit))
-    return await run_in_threadpool(page_response, request, page, shared=shared)
+        _count(request, services.demands, name, asker.profile, page)
+    return await run_in_threadpool(page_response, request, page, form, shared=shared)
 
 
-def _count(
-    demands: Demands, name: str, profile: CpuProfile, page: RenderedPage, longest: int, request: Request
-) -> None:
+def _form(request: Request) -> Form:
+    return form_wanted(
+        request.headers.get("accept"),
+        request.headers.get("accept-encoding"),
+        request.query_params.getlist("format"),
+    )
+
+
+def _elsewhere(request: Request, path: str) -> Response:
+    """Lead to an address near by: relative, so it holds behind any prefix and whatever the Host header says."""
+    query = request.scope["query_string"].decode("latin-1")
+    return RedirectResponse(f"{path}?{query}" if query else path, status_code=301)
+
+
+def _count(request: Request, demands: Demands, name: str, profile: CpuProfile, page: RenderedPage) -> None:
     """Count that a client cannot have the newest release: in memory, so that no page waits for it."""
     if page.unmet is None:
         return
-    python, platform = surroundings_of(request.headers.get("user-agent"), profile.arch, max_length=longest)
+    agent = request.headers.get("user-agent")
+    longest = services_of(request).settings.max_user_agent_length
+    python, platform = surroundings_of(agent, profile.arch, max_length=longest)
     demand = Demand(
         project=name,
         version=page.unmet.version,
@@ -126,40 +140,37 @@ def _count(
     demands.count(demand, request.client.host if request.client else None)
 
 
-async def _from_upstream(services: Services, name: str, asker: Asker, media_type: str) -> RenderedPage | None:
+async def _from_upstream(services: Services, name: str, asker: Asker, form: Form) -> RenderedPage | None:
     found = None if services.upstream is None else await services.upstream.page(name)
     if found is None:
         return None
     listed = found if asker.view is View.VARIANT else without_variants(found)
-    return await run_in_threadpool(render, listed, media_type)
+    return await run_in_threadpool(lambda: render(listed, form.media_type).encoded(form.coding))
 
 
-def page_response(request: Request, page: RenderedPage, *, shared: bool) -> Response:
+def page_response(request: Request, page: RenderedPage, form: Form, *, shared: bool) -> Response:
     """Return the answer that carries a page, or says that the client has it.
 
     :param shared: the address alone decides what is on the page, so caches on the way may keep it for others
     """
     headers = {"Vary": VARY if shared else VARY_BY_CLIENT}
-    zipped = accepts_gzip(request.headers.get("accept-encoding"))
+    if page.serial is not None:
+        # As the index of pypi.org has it, for mirrors: it grows with each change of the project.
+        headers["X-PyPI-Last-Serial"] = str(page.serial)
     if page.placeholder is not None:
         headers["Cache-Control"] = "no-store"
-        body = page.refreshed()
-        if zipped:
-            headers["Content-Encoding"] = "gzip"
-            body = compress(body)
+        page = page.refreshed().encoded(form.coding)
     else:
         headers["Cache-Control"] = "public, no-cache" if shared else "private, no-cache"
-        zipped = zipped and page.compressed is not None
-        headers["ETag"] = f'"{page.digest}-gzip"' if zipped else f'"{page.digest}"'
-        if is_known(request.headers.get("if-none-match"), headers["ETag"]):
+        headers["ETag"] = page.etag
+        if is_known(request.headers.get("if-none-match"), page.etag):
             return Response(status_code=304, headers=headers)
-        body = page.body
-        if zipped and page.compressed is not None:
-            headers["Content-Encoding"] = "gzip"
-            body = page.compressed
+    if page.coding is not None:
+        headers["Content-Encoding"] = page.coding
+    # PEP 691, "Content-Types": the type of the version that is sent, also to who asked for "latest".
     charset = "; charset=utf-8" if page.media_type == PLAIN_HTML_TYPE else ""
     headers["Content-Type"] = page.media_type + charset
-    return Response(body, headers=headers)
+    return Response(page.body, headers=headers)
 
 
 def is_known(if_none_match: str | None, etag: str) -> bool:

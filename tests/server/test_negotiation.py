@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cpufit_server.errors import NotAcceptable
-from cpufit_server.negotiation import HTML_TYPE, JSON_TYPE, accepts_gzip, page_type, preferred
+from cpufit_server.negotiation import HTML_TYPE, JSON_TYPE, content_coding, form_wanted, page_type, preferred
 
 PIP = f"{JSON_TYPE}, {HTML_TYPE}; q=0.1, text/html; q=0.01"
 
@@ -51,16 +51,61 @@ def test_of_other_types_the_first_wins_in_doubt() -> None:
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
-        (None, False),
-        ("", False),
-        ("gzip, deflate", True),
-        ("deflate, GZIP;q=0.1", True),
-        ("gzip;q=0", False),
-        ("*", True),
-        ("*, gzip;q=0", False),
-        ("identity", False),
-        ("x-gzip", True),
+        (None, None),
+        ("", None),
+        ("gzip, deflate", "gzip"),
+        ("gzip, deflate, zstd", "zstd"),
+        ("ZSTD;q=0.5, gzip;q=0.5", "zstd"),
+        ("zstd;q=0.5, gzip", "gzip"),
+        ("zstd;q=0, gzip;q=0.1", "gzip"),
+        ("zstd", "zstd"),
+        ("br", None),
+        ("deflate, GZIP;q=0.1", "gzip"),
+        ("gzip;q=0", None),
+        ("*", "gzip"),
+        ("*, gzip;q=0", None),
+        ("*;q=0, zstd", "zstd"),
+        ("identity", None),
+        ("identity;q=0.5, gzip;q=0.4", None),
+        ("identity;q=0.5, gzip;q=0.5", "gzip"),
+        ("x-gzip", "gzip"),
     ],
 )
-def test_gzip_is_sent_to_those_who_take_it(header: str | None, expected: bool) -> None:
-    assert accepts_gzip(header) is expected
+def test_a_page_goes_in_the_coding_that_the_client_likes_best(header: str | None, expected: str | None) -> None:
+    assert content_coding(header) == expected
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        (JSON_TYPE, JSON_TYPE),
+        (HTML_TYPE, HTML_TYPE),
+        ("text/html", "text/html"),
+        ("application/vnd.pypi.simple.latest+json", JSON_TYPE),
+        ("application/vnd.pypi.simple.latest+html", HTML_TYPE),
+        ("application/vnd.pypi.simple.v1 json", JSON_TYPE),
+        (" Application/vnd.PyPI.simple.v1+JSON ", JSON_TYPE),
+    ],
+)
+def test_the_format_in_the_address_goes_before_accept(named: str, expected: str) -> None:
+    for accept in (None, PIP, "image/png"):
+        assert form_wanted(accept, None, [named]).media_type == expected
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        [""],
+        ["json"],
+        ["*/*"],
+        ["application/*"],
+        [f"{JSON_TYPE};q=1"],
+        [f"{JSON_TYPE}, {HTML_TYPE}"],
+        ["application/vnd.pypi.simple.v2+json"],
+        [JSON_TYPE, JSON_TYPE],
+    ],
+)
+def test_a_format_that_is_none_is_told_which_there_are(named: list[str]) -> None:
+    with pytest.raises(NotAcceptable, match="there are text/html") as caught:
+        form_wanted("*/*", None, named)
+    assert caught.value.where == "format"

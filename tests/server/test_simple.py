@@ -6,9 +6,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 import pytest
+from fastapi.routing import APIRoute
+
+from cpufit_server.app import ROUTERS
 
 LINUX = "cp311-cp311-manylinux_2_17_x86_64"
 JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
@@ -139,32 +142,51 @@ def test_a_large_page_is_sent_compressed_to_those_who_take_it(server: Any, make_
     for version in range(9):
         server.upload(make_wheel(version=f"1.{version}"))
     plain = server.client.get("/simple/fast/", headers={"Accept-Encoding": "identity"})
-    zipped = server.client.get("/simple/fast/", headers={"Accept-Encoding": "gzip"})
     assert "content-encoding" not in plain.headers
-    assert zipped.headers["content-encoding"] == "gzip"
-    assert int(zipped.headers["content-length"]) < len(plain.content)
-    assert zipped.text == plain.text
-    assert zipped.headers["etag"] != plain.headers["etag"], (
-        "a strong tag is of one encoding (RFC 9110, section 8.8.3.3)"
-    )
+    tags = {plain.headers["etag"]}
+    for accepted, coding in (("gzip", "gzip"), ("gzip, deflate, zstd", "zstd")):
+        packed = server.client.get("/simple/fast/", headers={"Accept-Encoding": accepted})
+        assert packed.headers["content-encoding"] == coding
+        assert int(packed.headers["content-length"]) < len(plain.content)
+        assert packed.text == plain.text
+        known = {"Accept-Encoding": accepted, "If-None-Match": packed.headers["etag"]}
+        assert server.client.get("/simple/fast/", headers=known).status_code == 304
+        tags.add(packed.headers["etag"])
+    assert len(tags) == 3, "a strong tag is of one encoding (RFC 9110, section 8.8.3.3)"
 
 
-def test_a_page_with_a_selector_is_compressed_as_well(variants: Any) -> None:
-    answer = variants.client.get("/simple/fast/", headers={**JSON, "Accept-Encoding": "gzip"})
-    assert answer.headers["content-encoding"] == "gzip"
-    assert answer.json()["files"][1]["filename"] == "fast-1.0.tar.gz"
-
-
-@pytest.mark.parametrize(
-    "path", ["/simple/fast", "/simple/fast/", "/cpu/x86_64_v3/simple/fast", "/cpu/x86_64_v3/simple/fast/"]
-)
-def test_addresses_on_a_page_hold_with_and_without_the_slash(
-    server: Any, make_wheel: Callable[..., Any], path: str
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+def test_a_page_with_a_selector_is_compressed_as_well(
+    variants: Any, make_wheel: Callable[..., Any], coding: str
 ) -> None:
+    for version in range(9):
+        variants.upload(make_wheel(version=f"0.{version}"))
+    answer = variants.client.get("/simple/fast/", headers={**JSON, "Accept-Encoding": coding})
+    assert answer.headers["content-encoding"] == coding
+    assert "etag" not in answer.headers
+    assert answer.json()["files"][-1]["filename"] == "fast-1.0.tar.gz"
+
+
+@pytest.mark.parametrize("path", ["/simple/fast/", "/cpu/x86_64_v3/simple/fast/"])
+def test_addresses_on_a_page_hold_for_every_root(server: Any, make_wheel: Callable[..., Any], path: str) -> None:
     _, data = make_wheel()
     server.upload(make_wheel())
     (entry,) = server.page(path)["files"]
     assert server.client.get(urljoin(path, entry["url"])).content == data
+
+
+@pytest.mark.parametrize("path", ["/simple", "/simple/fast", "/cpu/x86_64_v3/simple", "/cpu/x86_64_v3/simple/fast"])
+def test_an_address_without_its_slash_leads_to_the_one_with_it(
+    server: Any, make_wheel: Callable[..., Any], path: str
+) -> None:
+    server.upload(make_wheel())
+    answer = server.client.get(path, headers=JSON)
+    assert answer.status_code == 301
+    assert urljoin(path, answer.headers["location"]) == f"{path}/"
+    assert not answer.headers["location"].startswith("/"), "relative: it holds behind a proxy's prefix"
+    assert server.client.get(path, headers=JSON, follow_redirects=True).json()["meta"] == {"api-version": "1.4"}
+    with_format = server.client.get(path, params={"format": "text/html"})
+    assert urljoin(path, with_format.headers["location"]) == f"{path}/?format=text%2Fhtml"
 
 
 def test_nothing_is_built_from_the_host_header(server: Any, make_wheel: Callable[..., Any]) -> None:
@@ -202,7 +224,7 @@ def test_an_unknown_project_is_404(server: Any, name: str) -> None:
 def test_the_index_lists_the_projects(server: Any, make_wheel: Callable[..., Any]) -> None:
     server.upload(make_wheel())
     server.upload(make_wheel(name="slow"))
-    for path in ("/simple/", "/simple", "/cpu/x86_64_v3/simple/", "/cpu/x86_64_v3/simple"):
+    for path in ("/simple/", "/cpu/x86_64_v3/simple/"):
         answer = server.client.get(path, headers=JSON)
         assert answer.json()["projects"] == [{"name": "fast"}, {"name": "slow"}]
         assert server.client.get(path, headers={**JSON, "If-None-Match": answer.headers["etag"]}).status_code == 304
@@ -219,6 +241,59 @@ def test_a_format_that_nobody_serves_is_406(server: Any, make_wheel: Callable[..
     server.upload(make_wheel())
     answer = server.client.get("/simple/fast/", headers={"Accept": "image/png"})
     assert (answer.status_code, answer.json()["code"]) == (406, "not-acceptable")
+
+
+def test_the_answer_that_there_is_no_such_format_lists_those_that_there_are(server: Any) -> None:
+    for answer in (
+        server.client.get("/simple/", headers={"Accept": "image/png"}),
+        server.client.get("/simple/", params={"format": "image/png"}),
+    ):
+        assert answer.status_code == 406
+        for there in ("application/vnd.pypi.simple.v1+json", "application/vnd.pypi.simple.v1+html", "text/html"):
+            assert there in answer.text
+
+
+@pytest.mark.parametrize("path", ["/simple/", "/simple/fast/", "/cpu/x86_64_v3/simple/", "/cpu/x86_64_v3/simple/fast/"])
+@pytest.mark.parametrize(
+    ("named", "sent"),
+    [
+        ("application/vnd.pypi.simple.v1+json", "application/vnd.pypi.simple.v1+json"),
+        ("application/vnd.pypi.simple.latest+json", "application/vnd.pypi.simple.v1+json"),
+        ("application/vnd.pypi.simple.latest+html", "application/vnd.pypi.simple.v1+html"),
+        ("text/html", "text/html; charset=utf-8"),
+    ],
+)
+def test_the_format_may_stand_in_the_address(
+    server: Any, make_wheel: Callable[..., Any], path: str, named: str, sent: str
+) -> None:
+    server.upload(make_wheel())
+    # as a person types it, and as a program quotes it
+    for query in (f"?format={named}", f"?format={quote(named, safe='')}"):
+        answer = server.client.get(path + query, headers={"Accept": "image/png"})
+        assert (answer.status_code, answer.headers["content-type"]) == (200, sent)
+    entry = server.client.get(path, params={"format": "application/vnd.pypi.simple.v1+json"}).json().get("files", [])
+    assert not any("?" in file["url"] for file in entry)
+
+
+def test_a_page_has_the_serial_of_its_project(server: Any, make_wheel: Callable[..., Any]) -> None:
+    def serial(**headers: str) -> int:
+        answer = server.client.get("/simple/fast/", headers=headers)
+        assert int(answer.headers["x-pypi-last-serial"]) == server.home.catalog.serial("fast")
+        return int(answer.headers["x-pypi-last-serial"])
+
+    server.upload(make_wheel())
+    before = serial()
+    assert serial(**{"If-None-Match": "*"}) == before, "also where the client has the page"
+    server.upload(make_wheel(version="1.1"))
+    assert serial() > before
+    assert "x-pypi-last-serial" not in server.client.get("/simple/").headers
+
+
+def test_every_address_that_is_read_answers_head_as_well() -> None:
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    assert not [
+        route.path for route in routes if "GET" in (route.methods or ()) and "HEAD" not in (route.methods or ())
+    ]
 
 
 def test_the_variants_file_follows_the_release(variants: Any, make_wheel: Callable[..., Any]) -> None:
