@@ -142,16 +142,16 @@ def server(tmp_path: Path) -> Iterator[Running]:
         yield found
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run_server() -> Callable[..., Any]:
     return running
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_wheel() -> Callable[..., tuple[str, bytes]]:
     return wheel_bytes
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_sdist() -> Callable[..., tuple[str, bytes]]:
     return sdist_bytes
