@@ -41,6 +41,7 @@ _GZIP_LEVEL = 6
 _ZSTD_LEVEL = 6
 """Smaller than gzip's in less than half of its time; a window below the 8 MiB that clients have to take (RFC 9659)."""
 _SNAPSHOTS = 32
+_FRESH_BYTES = 16
 _Kept = TypeVar("_Kept")
 
 
@@ -77,8 +78,12 @@ class RenderedPage:
         """Return the page with a fresh path segment for every selector on it."""
         if self.placeholder is None:
             return self
-        fresh = secrets.token_urlsafe(16).encode()
-        return replace(self, body=self.body.replace(self.placeholder, fresh), placeholder=None)
+        return replace(self, body=self.body.replace(self.placeholder, self.fresh_word()), placeholder=None)
+
+    @staticmethod
+    def fresh_word() -> bytes:
+        """Return a random path segment, always of the length of a placeholder."""
+        return secrets.token_urlsafe(_FRESH_BYTES).encode()
 
     def encoded(self, coding: Coding | None) -> RenderedPage:
         """Return the page compressed; as it is where that is no gain, or where it is another one in each response."""
@@ -201,7 +206,7 @@ class Pages:
         snapshot = shelf.snapshot
         if snapshot.project.status == "quarantined":
             return render(quarantined_page(snapshot), media_type)
-        placeholder = secrets.token_urlsafe(16)
+        placeholder = RenderedPage.fresh_word().decode()
         links = Links(root=root, fresh=placeholder)
         if asker.profile is not None:
             unmet = unmet_in(snapshot, asker.profile, import_only=self._import_only)

@@ -23,6 +23,7 @@ from cpufit_wheelhouse.demand import told_cpu
 from .client import Asker, View, asker_of_token, asker_of_user_agent, surroundings_of
 from .demands import Demands
 from .errors import NotFound
+from .front.keeping import KeptPage, keep
 from .negotiation import PLAIN_HTML_TYPE, Form, form_wanted
 from .pages import RenderedPage, render
 from .services import Services, services_of
@@ -102,8 +103,14 @@ async def _project(request: Request, name: str, asker: Asker, *, root: str, shar
             page, shared = elsewhere, False
     if page is None:
         raise NotFound(f"there is no project {name[:80]}", code="no-such-project")
+    on_hit = None
     if page.unmet is not None and asker.profile is not None and services.demands is not None:
-        _count(request, services.demands, name, asker.profile, page)
+        longest = services.settings.max_user_agent_length
+        on_hit = partial(_count, services.demands, name, asker.profile, page, longest)
+        on_hit(request)
+    if page.serial is not None:
+        kept = KeptPage(name=name, serial=page.serial, page=page, form=form, shared=shared, on_hit=on_hit)
+        keep(request.scope, kept)
     return await run_in_threadpool(page_response, request, page, form, shared=shared)
 
 
@@ -121,13 +128,13 @@ def _elsewhere(request: Request, path: str) -> Response:
     return RedirectResponse(f"{path}?{query}" if query else path, status_code=301)
 
 
-def _count(request: Request, demands: Demands, name: str, profile: CpuProfile, page: RenderedPage) -> None:
+def _count(
+    demands: Demands, name: str, profile: CpuProfile, page: RenderedPage, longest: int, request: Request
+) -> None:
     """Count that a client cannot have the newest release: in memory, so that no page waits for it."""
     if page.unmet is None:
         return
-    agent = request.headers.get("user-agent")
-    longest = services_of(request).settings.max_user_agent_length
-    python, platform = surroundings_of(agent, profile.arch, max_length=longest)
+    python, platform = surroundings_of(request.headers.get("user-agent"), profile.arch, max_length=longest)
     demand = Demand(
         project=name,
         version=page.unmet.version,

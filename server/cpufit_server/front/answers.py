@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fastapi import Request
 
 from .keeping import KeptFile, KeptPage
-from .splicing import SplicedGzip, splice
+from .splicing import splice_gzip
+from .splicing_zstd import splice_zstd
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
+    from cpufit_server.negotiation import Form
     from cpufit_server.pages import RenderedPage
 
 Message = MutableMapping[str, Any]
@@ -24,6 +26,13 @@ SMALL_FILE = 256 * 1024
 
 _ANY_VERSION = (b"if-none-match", b"*")
 _DECIDING = frozenset({b"accept", b"accept-encoding", b"user-agent"})
+
+
+class Respond(Protocol):
+    """Makes the whole answer to a request for a page."""
+
+    def __call__(self, request: Request, page: RenderedPage, form: Form, *, shared: bool) -> Response:
+        """Return the answer, or that the client has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,21 +61,19 @@ class Ready:
         return len(self.body) + 1024
 
 
-def ready_page(
-    kept: KeptPage, scope: MutableMapping[str, Any], respond: Callable[[Request, RenderedPage, bool], Response]
-) -> Ready | None:
+def ready_page(kept: KeptPage, scope: MutableMapping[str, Any], respond: Respond) -> Ready | None:
     """Return a page made ready for every request of the same wish; None where it cannot be.
 
     :param scope: of a request of that wish
     :param respond: makes the whole answer to a request for that page
     """
     headers = [header for header in scope["headers"] if header[0] in _DECIDING]
-    whole = respond(Request({**scope, "headers": headers}), kept.page, kept.shared)
+    whole = respond(Request({**scope, "headers": headers}), kept.page, kept.form, shared=kept.shared)
     etag = _header(whole, b"etag")
-    known = respond(Request({**scope, "headers": [*headers, _ANY_VERSION]}), kept.page, kept.shared)
+    known = respond(Request({**scope, "headers": [*headers, _ANY_VERSION]}), kept.page, kept.form, shared=kept.shared)
     fresh, body, size = None, bytes(whole.body), len(whole.body)
     if kept.page.placeholder is not None:
-        fresh = _freshly(kept.page, zipped=_header(whole, b"content-encoding") == b"gzip")
+        fresh = _freshly(kept.page, _header(whole, b"content-encoding"))
         if fresh is None:
             return None
         body, size = b"", len(fresh())
@@ -102,15 +109,15 @@ def ready_file(kept: KeptFile) -> Ready:
     )
 
 
-def _freshly(page: RenderedPage, *, zipped: bool) -> Callable[[], bytes] | None:
-    """Return what makes the body of a page with a fresh path segment."""
+def _freshly(page: RenderedPage, coding: bytes | None) -> Callable[[], bytes] | None:
+    """Return what makes the body of a page with a fresh path segment; None where nothing can."""
     word = page.placeholder
     if word is None:
         return None
-    if not zipped:
+    if coding is None:
         parts = page.body.split(word)
         return lambda: page.fresh_word().join(parts)
-    spliced: SplicedGzip | None = splice(page.body, word)
+    spliced = splice_zstd(page.body, word) if coding == b"zstd" else splice_gzip(page.body, word)
     return None if spliced is None else lambda: spliced.with_word(page.fresh_word())
 
 

@@ -19,10 +19,8 @@ from .wishes import Wishes
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from cpufit_server.pages import RenderedPage
     from cpufit_server.settings import Settings
 
     from .serials import Serials
@@ -106,7 +104,7 @@ class Front:
             return
         # after the answer is out: nobody waits for this
         if isinstance(slot.kept, KeptPage):
-            ready = await run_in_threadpool(ready_page, slot.kept, scope, _respond)
+            ready = await run_in_threadpool(ready_page, slot.kept, scope, page_response)
         else:
             ready = await run_in_threadpool(ready_file, slot.kept)
         if ready is not None:
@@ -123,10 +121,6 @@ class Front:
         finally:
             if self._serials is not None:
                 self._serials.close()
-
-
-def _respond(request: Request, page: RenderedPage, shared: bool) -> Response:
-    return page_response(request, page, shared=shared)
 
 
 def _is_known(scope: Scope, etag: bytes) -> bool:

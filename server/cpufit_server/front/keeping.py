@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fastapi import Request
 
+    from cpufit_server.negotiation import Form
     from cpufit_server.pages import RenderedPage
 
 SLOT = "cpufit.slot"
@@ -27,6 +28,7 @@ class KeptPage:
     name: str
     serial: int
     page: RenderedPage
+    form: Form
     shared: bool
     """As :func:`cpufit_server.simple.page_response` takes it."""
     on_hit: Callable[[Request], None] | None = None

@@ -57,7 +57,7 @@ class SplicedGzip:
         return block.join(self.pieces) + struct.pack("<II", checksum, self.size & _ALL)
 
 
-def splice(text: bytes, word: bytes, *, level: int = 6) -> SplicedGzip | None:
+def splice_gzip(text: bytes, word: bytes, *, level: int = 6) -> SplicedGzip | None:
     """Return a text compressed, with gaps where the word stands; None where it does not work out.
 
     :param level: zlib's

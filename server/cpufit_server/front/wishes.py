@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cpufit_server.client import NOBODY, Asker, asker_of_user_agent
 from cpufit_server.errors import NotAcceptable
-from cpufit_server.negotiation import accepts_gzip, page_type
+from cpufit_server.negotiation import Form, form_wanted
 
 if TYPE_CHECKING:
     from cpufit_server.settings import Settings
@@ -23,8 +23,7 @@ _REMEMBERED = 4096
 class Wish:
     """What decides a page, besides its path; there is one object for each, so comparing them is comparing addresses."""
 
-    media_type: str
-    zipped: bool
+    form: Form
     asker: Asker
     """Who asks, as the User-Agent tells; nobody where the path alone counts."""
 
@@ -57,7 +56,7 @@ class Wishes:
 
     def _parsed(self, accept: str | None, accept_encoding: str | None, user_agent: str | None) -> Wish | None:
         try:
-            media_type = page_type(accept)
+            form = form_wanted(accept, accept_encoding)
         except NotAcceptable:
             return None
         asker = NOBODY
@@ -66,11 +65,10 @@ class Wishes:
             asker = asker_of_user_agent(
                 user_agent, max_length=limits.max_user_agent_length, max_token_length=limits.max_token_length
             )
-        zipped = accepts_gzip(accept_encoding)
-        key = (media_type, zipped, asker.view, asker.profile)
+        key = (form, asker)
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        return self._known.setdefault(key, Wish(media_type=media_type, zipped=zipped, asker=asker))
+        return self._known.setdefault(key, Wish(form=form, asker=asker))
 
 
 def _text(header: bytes | None) -> str | None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+import zstandard
 
 from cpufit_server.front import app as front_app
 from cpufit_wheelhouse.catalog import Catalog
@@ -118,6 +119,12 @@ def _fresh_removed(body: bytes) -> bytes:
     return re.sub(rb"(selectors/[0-9a-f]{64}/)[A-Za-z0-9_-]{22}", rb"\1", body)
 
 
+def _unpacked(body: bytes, coding: str) -> bytes:
+    if coding == "zstd":
+        return zstandard.ZstdDecompressor().decompressobj().decompress(body)
+    return gzip.decompress(body) if coding == "gzip" else body
+
+
 class TestReadyPages:
     def test_the_second_request_asks_nobody(self, variants: Any, asked: Asked) -> None:
         for _ in range(5):
@@ -125,8 +132,13 @@ class TestReadyPages:
             asked.settle()
         assert asked.paths == ["/cpu/x86_64_v3/simple/fast/"]
 
-    @pytest.mark.parametrize("encoding", ["gzip", "identity"])
-    def test_a_selectors_address_is_new_each_time(self, encoding: str, variants: Any, asked: Asked) -> None:
+    @pytest.mark.parametrize("encoding", ["zstd", "gzip", "identity"])
+    def test_a_selectors_address_is_new_each_time(
+        self, encoding: str, variants: Any, asked: Asked, make_wheel: Callable[..., Any]
+    ) -> None:
+        # a page that is worth compressing
+        for number in range(5):
+            assert variants.upload(make_wheel(version=f"0.{number}")).status_code == 200
         seen: set[str] = set()
         page: dict[str, Any] = {}
         for _ in range(6):
@@ -135,7 +147,8 @@ class TestReadyPages:
             with variants.client.stream("GET", "/simple/fast/", headers=headers) as answer:
                 raw = b"".join(answer.iter_raw())
             assert int(answer.headers["content-length"]) == len(raw)
-            page = json.loads(gzip.decompress(raw) if encoding == "gzip" else raw)
+            assert answer.headers.get("content-encoding", "identity") == encoding
+            page = json.loads(_unpacked(raw, encoding))
             (selector,) = [file["url"] for file in page["files"] if file["filename"].endswith(".tar.gz")]
             seen.add(selector)
             assert answer.headers["cache-control"] == "no-store"
@@ -144,7 +157,7 @@ class TestReadyPages:
         # the first page made the selector, and so was older than the project when it was out
         assert asked.paths == ["/simple/fast/"] * 2
         fetched = variants.client.get(f"/simple/fast/{seen.pop()}")
-        assert hashlib.sha256(fetched.content).hexdigest() == page["files"][0]["hashes"]["sha256"]
+        assert hashlib.sha256(fetched.content).hexdigest() == page["files"][-1]["hashes"]["sha256"]
 
     def test_an_upload_is_on_the_page_at_once(self, server: Any, make_wheel: Callable[..., Any]) -> None:
         for number in range(5):
