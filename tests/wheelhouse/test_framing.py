@@ -11,7 +11,7 @@ import pytest
 
 from cpufit_wheelhouse.archive import open_wheel
 from cpufit_wheelhouse.errors import NotAWheel, WheelTooLarge
-from cpufit_wheelhouse.framing import extra_fields, find_directory, unpacked
+from cpufit_wheelhouse.framing import data_ranges, extra_fields, find_directory, unpacked
 
 Factory = Callable[..., Path]
 
@@ -255,3 +255,83 @@ def test_a_member_that_unpacks_to_more_than_it_says_is_stopped_there(wheel_facto
             for piece in unpacked(file, info, begin):
                 seen += len(piece)
         assert seen <= 1 << 20
+
+
+def with_central(data: bytes, at: int, value: bytes) -> bytes:
+    """Return a zip with other bytes in the first entry of its directory."""
+    start = data.index(b"PK\x01\x02") + at
+    return data[:start] + value + data[start + len(value) :]
+
+
+def test_what_the_directory_alone_says_of_a_member_is_checked(wheel_factory: Factory) -> None:
+    path = wheel_factory()
+    data = path.read_bytes()
+    refused(path, with_central(data, 34, b"\1\0"), "another disk")
+    local = data[:6] + b"\x10\0" + data[8:]
+    refused(path, with_central(local, 8, b"\x10\0"), "unknown flags 0x0010")
+    with zipfile.ZipFile(path, "w") as archive:
+        info = zipfile.ZipInfo("small.py")
+        info.comment = b"hidden"
+        archive.writestr(info, "")
+    refused(path, path.read_bytes(), "a comment on a member")
+
+
+ZIP64 = struct.Struct("<2H2Q")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "extra"),
+    [
+        # the sizes stand in the header and in the field
+        ((1, 1), ZIP64.pack(1, 16, 1, 1)),
+        ((1, 1), ZIP64.pack(1, 16, 2, 2)),
+        ((1, 0xFFFFFFFF), ZIP64.pack(1, 16, 1, 1)),
+        # half a field, a field and a half, two fields
+        ((0xFFFFFFFF, 0xFFFFFFFF), struct.pack("<2HQ", 1, 8, 1)),
+        ((0xFFFFFFFF, 0xFFFFFFFF), struct.pack("<2H3Q", 1, 24, 1, 1, 0)),
+        ((0xFFFFFFFF, 0xFFFFFFFF), ZIP64.pack(1, 16, 1, 1) * 2),
+        ((0xFFFFFFFF, 0xFFFFFFFF), ZIP64.pack(1, 16, 1, 1) + ZIP64.pack(1, 16, 2, 2)),
+    ],
+)
+def test_a_local_zip64_field_that_tools_read_differently_is_refused(
+    tmp_path: Path, sizes: tuple[int, int], extra: bytes
+) -> None:
+    packed, size = sizes
+    crc = zlib.crc32(b"x")
+    local = struct.pack("<4s5H3L2H", b"PK\x03\x04", 45, 0, 0, 0, 33, crc, packed, size, 4, len(extra)) + b"a.py" + extra
+    central = struct.pack("<4s6H3L5H2L", b"PK\x01\x02", 45, 45, 0, 0, 0, 33, crc, 1, 1, 4, 0, 0, 0, 0, 0, 0) + b"a.py"
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, len(central), len(local) + 1, 0)
+    refused(tmp_path / "small-1.0-py3-none-any.whl", local + b"x" + central + end, "zip64 field that tools read")
+
+
+@pytest.mark.parametrize(
+    ("extra", "taken"),
+    [
+        (struct.pack("<2HQ", 1, 8, 1), True),
+        (struct.pack("<2HQ", 1, 8, 0), True),  # where it begins
+        (ZIP64.pack(1, 16, 1, 1), True),
+        (struct.pack("<2H3Q", 1, 24, 1, 1, 0), True),
+        (struct.pack("<2HQ", 1, 8, 7), False),
+        (ZIP64.pack(1, 16, 1, 7), False),
+        (struct.pack("<2H3QL", 1, 28, 1, 1, 0, 0), False),
+        (struct.pack("<2H", 1, 0), False),
+        (struct.pack("<2HQ", 1, 8, 1) * 2, False),
+    ],
+)
+def test_a_zip64_field_of_the_directory_says_what_the_member_has(tmp_path: Path, extra: bytes, *, taken: bool) -> None:
+    path = tmp_path / "small-1.0-py3-none-any.whl"
+    crc = zlib.crc32(b"x")
+    local = struct.pack("<4s5H3L2H", b"PK\x03\x04", 45, 0, 0, 0, 33, crc, 1, 1, 4, 0) + b"a.py"
+    numbers = (45, 45, 0, 0, 0, 33, crc, 1, 1, 4, len(extra), 0, 0, 0, 0, 0)
+    central = struct.pack("<4s6H3L5H2L", b"PK\x01\x02", *numbers) + b"a.py" + extra
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, len(central), len(local) + 1, 0)
+    path.write_bytes(local + b"x" + central + end)
+    with path.open("rb") as file:
+        directory = find_directory(file, max_members=10, max_bytes=1 << 20)
+        with zipfile.ZipFile(file) as archive:
+            infos = archive.infolist()
+        if taken:
+            assert [begin for _, begin in data_ranges(file, infos, directory)] == [34]
+        else:
+            with pytest.raises(NotAWheel, match="zip64 field that tools read"):
+                list(data_ranges(file, infos, directory))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -141,3 +142,50 @@ def test_a_header_that_claims_gigabytes_takes_no_memory(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(header.tobuf() + bytes(4096)))
     with pytest.raises(WheelTooLarge, match="a header of"):
         open_sdist(path, NAME)
+
+
+def test_the_files_are_told_by_their_names_below_the_top(tmp_path: Path) -> None:
+    nested = [member("small-1.0/a", kind=tarfile.DIRTYPE), member("small-1.0/a/LICENSE", b"x")]
+    assert open_sdist(make(tmp_path, nested), NAME).members == {"PKG-INFO", "a/LICENSE"}
+
+
+def test_pkg_info_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsafeMember, match="PKG-INFO stands twice"):
+        open_sdist(make(tmp_path, [member("small-1.0/PKG-INFO", PKG_INFO)]), NAME)
+
+
+def test_what_stands_behind_the_tar_or_the_stream_is_refused(tmp_path: Path) -> None:
+    path = make(tmp_path, [])
+    data, tar = path.read_bytes(), gzip.decompress(path.read_bytes())
+
+    def refused(data: bytes, what: str) -> None:
+        path.write_bytes(data)
+        with pytest.raises(NotAWheel, match=what):
+            open_sdist(path, NAME)
+
+    refused(gzip.compress(tar + b"more"), "behind the end of the tar")
+    refused(gzip.compress(tar + bytes(1 << 20) + b"more"), "behind the end of the tar")
+    refused(data + b"more", "behind the end of the gzip stream")
+    refused(data + data, "behind the end of the gzip stream")
+    refused(gzip.compress(tar[:1024]) + gzip.compress(tar[1024:]), "behind the end of the gzip stream")
+    refused(data[:-4], "cut off")
+    refused(data[:-8] + bytes(8), "incorrect data check")
+    path.write_bytes(gzip.compress(tar + bytes(1 << 20)))
+    assert open_sdist(path, NAME).metadata.name == "small"
+
+
+def test_a_file_that_is_a_zip_too_is_refused(tmp_path: Path) -> None:
+    path = make(tmp_path, [])
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("evil.py", "x")
+    path.write_bytes(path.read_bytes() + inner.getvalue())
+    with pytest.raises(NotAWheel, match="a zip file too"):
+        open_sdist(path, NAME)
+
+
+def test_a_tar_that_is_not_ended_is_read_to_its_last_byte(tmp_path: Path) -> None:
+    path = make(tmp_path, [])
+    tar = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(tar[:1024]))
+    assert open_sdist(path, NAME).metadata_bytes == PKG_INFO

@@ -24,6 +24,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from . import framing
+from .entry_points import check_entry_points
 from .errors import (
     DistInfoMismatch,
     InvalidMetadata,
@@ -149,6 +150,9 @@ def _read(archive: CheckedArchive, name: WheelFilename) -> WheelInfo:
     check_identity(metadata, name.name, name.version, where=f"{dist_info}/METADATA")
     wheel = _read_wheel_file(archive.text(f"{dist_info}/WHEEL"), f"{dist_info}/WHEEL")
     _check_tags(wheel, name, f"{dist_info}/WHEEL")
+    entry_points = f"{dist_info}/entry_points.txt"
+    if entry_points in files:
+        check_entry_points(archive.text(entry_points), entry_points)
     variant = f"{dist_info}/variant.json"
     if name.label is not None and variant not in files:
         raise VariantMetadataMissing(

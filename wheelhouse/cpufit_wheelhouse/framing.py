@@ -10,6 +10,7 @@ directory), 4.3.14 to 4.3.16 (its end), 4.5.3 (zip64).
 
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,8 @@ LOCATOR64 = struct.Struct("<4sLQL")
 FLAG_ENCRYPTED = 0x1 | 0x40 | 0x2000
 FLAG_DESCRIPTOR = 0x8
 FLAG_UTF8 = 0x800
+_FLAGS_KNOWN = 0x6 | FLAG_DESCRIPTOR | FLAG_UTF8 | FLAG_ENCRYPTED
+"""How well it was deflated, and the three that are looked at; any other changes how a member is to be read."""
 EXTRA_ZIP64 = 0x0001
 EXTRA_UNICODE_PATH = 0x7075
 DEFLATED = 8
@@ -33,6 +36,8 @@ STORED = 0
 CHUNK = 1 << 18
 """Bytes of a member read, and unpacked, at once."""
 
+_LEFT = 0xFFFFFFFF
+"""The size in a header that leaves it to the zip64 field."""
 _LONGEST_COMMENT = 0xFFFF
 _DESCRIPTOR_SIGNATURE = b"PK\x07\x08"
 
@@ -121,6 +126,7 @@ def data_ranges(file: BinaryIO, infos: Sequence[ZipInfo], directory: Directory) 
     for info in sorted(infos, key=lambda info: info.header_offset):
         if info.header_offset != position:
             raise NotAWheel("bytes that belong to no member, or to two", where=ascii(info.orig_filename))
+        _check_entry(info)
         begin = _check_local(file, info)
         yield info, begin
         position = begin + info.compress_size
@@ -128,6 +134,23 @@ def data_ranges(file: BinaryIO, infos: Sequence[ZipInfo], directory: Directory) 
             position += _check_descriptor(file, info, position)
     if position != directory.offset:
         raise NotAWheel("bytes between the last member and the zip's directory")
+
+
+def _check_entry(info: ZipInfo) -> None:
+    """Check what the central directory alone says of a member."""
+    where = ascii(info.orig_filename)
+    if info.comment:
+        raise NotAWheel("a comment on a member", where=where)
+    if info.volume:
+        raise NotAWheel("a member on another disk", where=where)
+    if info.flag_bits & ~_FLAGS_KNOWN:
+        raise NotAWheel(f"unknown flags {info.flag_bits:#06x}", where=where)
+    fields = [value for kind, value in extra_fields(info.extra) if kind == EXTRA_ZIP64]
+    # what the field says is what the member has, whichever of its values a tool goes by
+    known = [struct.pack("<Q", value) for value in (info.file_size, info.compress_size, info.header_offset)]
+    sound = {b"".join(values) for count in (1, 2, 3) for values in itertools.combinations(known, count)}
+    if len(fields) > 1 or not sound.issuperset(fields):
+        raise NotAWheel("a zip64 field that tools read differently", where=where)
 
 
 def _check_local(file: BinaryIO, info: ZipInfo) -> int:
@@ -148,7 +171,7 @@ def _check_local(file: BinaryIO, info: ZipInfo) -> int:
         raise NotAWheel("a stored member whose size stands behind it", where=where)
     if any(kind == EXTRA_UNICODE_PATH for kind, _ in (*extra_fields(extra), *extra_fields(info.extra))):
         raise NotAWheel("a second name in an extra field", where=where)
-    size, packed = _zip64_sizes(extra, size, packed)
+    size, packed = _zip64_sizes(extra, size, packed, where)
     known = (crc, packed, size)
     if known != (info.CRC, info.compress_size, info.file_size) and not (described and known == (0, 0, 0)):
         raise NotAWheel("the local header has another size or checksum", where=where)
@@ -204,15 +227,19 @@ def _inflated(file: BinaryIO, info: ZipInfo) -> Iterator[bytes]:
         raise NotAWheel("bytes behind the end of a deflate stream", where=ascii(info.orig_filename))
 
 
-def _zip64_sizes(extra: bytes, size: int, packed: int) -> tuple[int, int]:
-    for kind, value in extra_fields(extra):
-        if kind == EXTRA_ZIP64 and len(value) >= 16:
-            large_size, large_packed = struct.unpack_from("<2Q", value)
-            return (
-                large_size if size == 0xFFFFFFFF else size,
-                large_packed if packed == 0xFFFFFFFF else packed,
-            )
-    return size, packed
+def _zip64_sizes(extra: bytes, size: int, packed: int, where: str) -> tuple[int, int]:
+    """Return the sizes that a local header gives: its own, or those of its zip64 field.
+
+    A tool takes the field's sizes where it finds the field, another one where the header has no room. So the field is
+    one, has both sizes and nothing else, and the header leaves both to it.
+    """
+    fields = [value for kind, value in extra_fields(extra) if kind == EXTRA_ZIP64]
+    if not fields:
+        return size, packed
+    if len(fields) > 1 or len(fields[0]) != 16 or (size, packed) != (_LEFT, _LEFT):
+        raise NotAWheel("a zip64 field that tools read differently", where=where)
+    large_size, large_packed = struct.unpack("<2Q", fields[0])
+    return large_size, large_packed
 
 
 def extra_fields(extra: bytes) -> Iterator[tuple[int, bytes]]:

@@ -1,24 +1,29 @@
 """Opening a source distribution: one folder, safe members, PKG-INFO that matches the file name.
 
 Specification: "Source distribution format", sections "Source distribution file format" and "Source distribution
-archive features". The archive is read once from front to back; memory stays constant.
+archive features". The archive is read once from front to back; memory stays constant but for the names of its files.
+
+One gzip stream holds one tar and nothing else: of two streams in a row some tools read the first alone, of what
+stands behind the tar's end most read nothing, and a zip in it is what :mod:`zipfile` would find.
 """
 
 from __future__ import annotations
 
-import gzip
 import io
 import posixpath
 import tarfile
+import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from .archive import DEFAULT_LIMITS, ArchiveLimits, check_member_name
 from .errors import InvalidMetadata, NotAWheel, UnsafeMember, WheelTooLarge
 from .filename import SdistFilename, parse_sdist_filename
 from .metadata import MetadataFacts, check_identity, parse_metadata
 
+_CHUNK = 1 << 18
 _LARGEST_READ = 16 << 20
 _RATIO_COUNTS_FROM = 64 << 20
 
@@ -31,6 +36,8 @@ class SdistInfo:
     metadata: MetadataFacts
     metadata_bytes: bytes
     """PKG-INFO."""
+    members: frozenset[str]
+    """Every file, by its name below the top folder."""
 
 
 def open_sdist(path: Path, filename: str, *, limits: ArchiveLimits = DEFAULT_LIMITS) -> SdistInfo:
@@ -41,55 +48,94 @@ def open_sdist(path: Path, filename: str, *, limits: ArchiveLimits = DEFAULT_LIM
     """
     name = parse_sdist_filename(filename)
     try:
-        with path.open("rb") as packed, gzip.GzipFile(fileobj=packed) as unpacked:
+        if zipfile.is_zipfile(path):
+            raise NotAWheel("a zip file too", where=filename, hint="a source distribution is a tar.gz and nothing else")
+        with path.open("rb") as packed:
             most = limits.max_unpacked_bytes
             ratio_limit = max(_RATIO_COUNTS_FROM, path.stat().st_size * limits.max_ratio)
-            bounded = _BoundedStream(unpacked, min(most, ratio_limit))
-            with tarfile.open(fileobj=bounded, mode="r:") as archive:
-                metadata_bytes = _read(archive, limits)
+            stream = _OneStream(packed, min(most, ratio_limit))
+            with tarfile.open(fileobj=stream, mode="r:") as archive:
+                metadata_bytes, members = _read(archive, limits)
+            stream.end()
     except (tarfile.TarError, OSError, EOFError, zlib.error, UnicodeError, ValueError) as error:
         raise NotAWheel(f"the tar.gz cannot be read: {error}", where=filename) from error
     metadata = parse_metadata(metadata_bytes, where="PKG-INFO")
     check_identity(metadata, name.name, name.version, where="PKG-INFO")
-    return SdistInfo(filename=name, metadata=metadata, metadata_bytes=metadata_bytes)
+    return SdistInfo(filename=name, metadata=metadata, metadata_bytes=metadata_bytes, members=members)
 
 
-class _BoundedStream(io.BytesIO):
-    """The unpacked bytes of a gzip file, never more than a limit, and never many at once.
+class _OneStream(io.BytesIO):
+    """The unpacked bytes of one gzip stream, read forward, never more than a limit, and never many at once.
 
     :mod:`tarfile` reads a member's extended header whole, at whatever length it claims. (The base class is there for
     the type that tarfile asks for; its own buffer stays empty.)
     """
 
-    def __init__(self, unpacked: gzip.GzipFile, most: int) -> None:
+    def __init__(self, packed: BinaryIO, most: int) -> None:
         super().__init__()
-        self._unpacked = unpacked
+        self._packed = packed
         self._most = most
+        self._inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        self._waiting = b""
+        self._position = 0
 
     def tell(self) -> int:
-        return self._unpacked.tell()
+        return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        if whence == io.SEEK_SET:
-            self._check(offset)
-        return self._unpacked.seek(offset, whence)
+        if whence != io.SEEK_SET or offset < self._position:
+            raise tarfile.ReadError("the tar points backwards")
+        self._check(offset)
+        while self._position < offset and self._some(min(offset - self._position, _CHUNK)):
+            pass
+        return self._position
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or not 0 <= size <= _LARGEST_READ:
             raise WheelTooLarge(f"a header of {size} bytes", hint=f"at most {_LARGEST_READ}")
-        data = self._unpacked.read(size)
-        self._check(self._unpacked.tell())
-        return data
+        pieces = []
+        while size and (piece := self._some(size)):
+            size -= len(piece)
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def end(self) -> None:
+        """Read what is left: nothing but zeros, and nothing behind the stream.
+
+        :raises NotAWheel: something else stands there
+        """
+        while piece := self._some(_CHUNK):
+            if piece.strip(b"\0"):
+                raise NotAWheel("something stands behind the end of the tar")
+        if not self._inflater.eof:
+            raise NotAWheel("the gzip stream is cut off")
+        if self._inflater.unused_data or self._packed.read(1):
+            raise NotAWheel("something stands behind the end of the gzip stream")
+
+    def _some(self, most: int) -> bytes:
+        """Return up to so many of the next bytes; none at the stream's end."""
+        piece = b""
+        while not piece and not self._inflater.eof:
+            packed = self._waiting or self._packed.read(_CHUNK)
+            piece = self._inflater.decompress(packed, most)
+            self._waiting = self._inflater.unconsumed_tail
+            if not packed and not piece:
+                break
+        self._position += len(piece)
+        self._check(self._position)
+        return piece
 
     def _check(self, position: int) -> None:
         if position > self._most:
             raise WheelTooLarge(f"unpacks to more than {self._most} bytes")
 
 
-def _read(archive: tarfile.TarFile, limits: ArchiveLimits) -> bytes:
+def _read(archive: tarfile.TarFile, limits: ArchiveLimits) -> tuple[bytes, frozenset[str]]:
+    """Check every member; return PKG-INFO and the names of the files."""
     top: str | None = None
     metadata: bytes | None = None
     links: set[str] = set()
+    files: set[str] = set()
     for count, member in enumerate(archive, start=1):
         if count > limits.max_members:
             raise WheelTooLarge(f"more than {limits.max_members} members")
@@ -102,11 +148,15 @@ def _read(archive: tarfile.TarFile, limits: ArchiveLimits) -> bytes:
         if not rest and not member.isdir():
             raise NotAWheel(f"{first!a} stands beside the top folder")
         top = first
+        if not member.isdir():
+            files.add(rest)
         if rest == "PKG-INFO":
+            if metadata is not None:
+                raise UnsafeMember("PKG-INFO stands twice", where=ascii(member.name))
             metadata = _read_metadata(archive, member, limits)
     if metadata is None:
         raise InvalidMetadata("PKG-INFO is missing in the top folder")
-    return metadata
+    return metadata, frozenset(files)
 
 
 def _relative(name: str) -> str:
