@@ -85,7 +85,7 @@ async def _lifespan(
     demands = _demands(settings, home) if settings.wanted else None
     flushing = None if demands is None else asyncio.create_task(demands.keep_flushing(settings.wanted_flush_seconds))
     try:
-        holding = Holding(home.path, home.catalog, home.blobs, home.ingest)
+        holding = Holding(home.path, home.catalog, home.blobs, home.ingest, settings.admission_rules)
         await run_in_threadpool(holding.resume, None if store.pool is None else store.pool.submit)
         app.state.services = Services(
             settings=settings,
@@ -96,6 +96,7 @@ async def _lifespan(
                 entries=settings.page_cache_entries,
                 weight=settings.page_cache_bytes,
                 import_only=settings.allow_import_only,
+                base_url=base_url,
             ),
             upstream=passing,
             holding=holding,

@@ -8,6 +8,8 @@
         │   └── MissingPublicUrl      off loopback, nobody told the address that clients use
         ├── InvalidForm               an upload form that cannot be read or contradicts its file
         ├── UploadTooLarge            more bytes than this server takes
+        ├── UploadsDisabled           the settings turn uploads off
+        ├── ActionGone                what the upload API did in former times
         ├── AuthenticationRequired    no token was sent
         ├── NotAllowed                a token that is unknown, or not for this project
         ├── NotAcceptable             the client takes none of the page formats
@@ -54,8 +56,23 @@ class UploadTooLarge(ServerError):
 
     code = "upload-too-large"
     usual_hint = (
-        "the settings CPUFIT_MAX_UPLOAD_BYTES, CPUFIT_MAX_FORM_FIELD_BYTES and CPUFIT_MAX_FORM_FIELDS set the limits"
+        "the settings CPUFIT_MAX_UPLOAD_BYTES, CPUFIT_MAX_FORM_BYTES, CPUFIT_MAX_FORM_FIELD_BYTES and "
+        "CPUFIT_MAX_FORM_FIELDS set the limits"
     )
+
+
+class UploadsDisabled(ServerError):
+    """An upload to a server whose settings turn uploads off."""
+
+    code = "uploads-disabled"
+    usual_hint = "the setting CPUFIT_UPLOADS turns them off; nothing was read"
+
+
+class ActionGone(ServerError):
+    """What the upload API did in former times: registering a project, or uploading its documentation."""
+
+    code = "action-gone"
+    usual_hint = "upload a file: the first one makes the project"
 
 
 class AuthenticationRequired(ServerError):

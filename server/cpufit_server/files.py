@@ -29,7 +29,10 @@ router = APIRouter()
 IMMUTABLE = "public, max-age=365000000, immutable"
 """Caching of what is addressed by its hash; the figures are those that uv's documentation gives for file servers."""
 
-_METADATA = ".metadata"
+PROVENANCE_TYPE = "application/vnd.pypi.integrity.v1+json"
+"""What PyPI calls a provenance object."""
+
+_METADATA, _PROVENANCE = ".metadata", ".provenance"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _RANGES = re.compile(r"bytes=[ \t]*(?:\d+-\d*|-\d+)(?:[ \t]*,[ \t]*(?:\d+-\d*|-\d+))*", re.IGNORECASE)
 _METHODS = ["GET", "HEAD"]
@@ -73,6 +76,17 @@ def stored_file(request: Request, sha256: str, filename: str) -> Response:
     return _answer(request, path, digest)
 
 
+@router.api_route("/files/{sha256}/{digest}/{filename}", methods=_METHODS)
+def provenance(request: Request, sha256: str, digest: str, filename: str) -> Response:
+    """Answer with the provenance object of a stored file (PEP 740); its own hash is in the address too."""
+    home = services_of(request).home
+    wanted = filename.removesuffix(_PROVENANCE)
+    found = _stored(home.catalog, sha256, wanted) if wanted != filename and _SHA256.fullmatch(sha256) else None
+    if found is None or found.attestations_sha256 != digest:
+        raise NotFound(f"no provenance {filename[:255]!r} with these hashes", code="no-such-file")
+    return _answer(request, home.blobs.path(digest), digest, PROVENANCE_TYPE)
+
+
 @router.api_route("/selectors/{sha256}/{fresh}/{filename}", methods=_METHODS)
 def selector(request: Request, sha256: str, fresh: str, filename: str) -> Response:
     """Answer with a selector; whatever stands in ``fresh``, the bytes are those of the hash."""
@@ -101,18 +115,30 @@ def _find(catalog: Catalog, sha256: str, filename: str) -> _Found | None:
 
     :raises Quarantined: there is one, of a quarantined project
     """
-    stored = [file for file in catalog.find_file(sha256) if file.filename == filename]
-    made = () if stored else catalog.find_derived(sha256)
+    stored = _stored(catalog, sha256, filename)
+    if stored is not None:
+        return _Found(stored.project, stored.metadata_sha256 if stored.kind == "wheel" else "")
+    made = catalog.find_derived(sha256)
     derived = [file for file in made if file.filename == filename and file.kind != "selector"]
-    _refuse_quarantined(catalog, [*stored, *derived])
+    _refuse_quarantined(catalog, derived)
+    return _Found(derived[0].project, derived[0].metadata_sha256 or "") if derived else None
+
+
+def _stored(catalog: Catalog, sha256: str, filename: str) -> StoredFile | None:
+    """Return an uploaded file; None if there is no such file to hand out.
+
+    :raises Quarantined: there is one, of a quarantined project
+    """
+    stored = [file for file in catalog.find_file(sha256) if file.filename == filename]
+    _refuse_quarantined(catalog, stored)
     for file in stored:
         if file.kind == "wheel" and file.need is None:
             # What stands in no view is not to be had by its hash either.
             project = catalog.project(file.project)
             if project is None or project.unknown != "allow":
                 continue
-        return _Found(file.project, file.metadata_sha256 if file.kind == "wheel" else "")
-    return _Found(derived[0].project, derived[0].metadata_sha256 or "") if derived else None
+        return file
+    return None
 
 
 def _refuse_quarantined(catalog: Catalog, found: Sequence[StoredFile | DerivedFile]) -> None:
@@ -125,10 +151,10 @@ def _refuse_quarantined(catalog: Catalog, found: Sequence[StoredFile | DerivedFi
         raise Quarantined(f"the project {found[0].project} is quarantined: none of its files is handed out")
 
 
-def _headers(path: Path, digest: str) -> dict[str, str]:
+def _headers(path: Path, digest: str, media_type: str = "application/octet-stream") -> dict[str, str]:
     """Return the headers of a whole file, but for its length."""
     return {
-        "Content-Type": "application/octet-stream",
+        "Content-Type": media_type,
         "Accept-Ranges": "bytes",
         "Cache-Control": IMMUTABLE,
         "ETag": f'"{digest}"',
@@ -137,8 +163,8 @@ def _headers(path: Path, digest: str) -> dict[str, str]:
     }
 
 
-def _answer(request: Request, path: Path, digest: str) -> Response:
-    headers = _headers(path, digest)
+def _answer(request: Request, path: Path, digest: str, media_type: str = "application/octet-stream") -> Response:
+    headers = _headers(path, digest, media_type)
     if is_known(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return RangedFile(path, media_type="application/octet-stream", headers=headers)
+    return RangedFile(path, media_type=media_type, headers=headers)

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 FILE_FIELD = "content"
 """The field that brings the file (legacy upload API)."""
 
+SIGNATURE_FIELD = "gpg_signature"
+"""The other field that may be a file; it is read past."""
+
+ABSENT = "UNKNOWN"
+"""What old build tools write where they know nothing: it counts as not there."""
+
 MAX_HEADER_BYTES = 4096
 """The longest header of a part; a field's name and a file's name fit in many times over."""
 
@@ -38,6 +44,8 @@ class FormLimits:
 
     file_bytes: int
     field_bytes: int
+    form_bytes: int
+    """Everything but the file, in bytes: whatever is kept of a form is within it."""
     fields: int
 
 
@@ -46,11 +54,17 @@ class Form:
     """What came: the file's name, and the fields that were asked for; an empty field counts as not there."""
 
     filename: str
-    fields: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By name, the values in the order in which they came."""
 
     def get(self, name: str) -> str | None:
-        """Return a field, or None."""
-        return self.fields.get(name)
+        """Return a field that stands once, or None."""
+        found = self.fields.get(name)
+        return found[0] if found else None
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Return every value of a field that may stand several times."""
+        return self.fields.get(name, ())
 
 
 class FormReader:
@@ -62,26 +76,30 @@ class FormReader:
         *,
         sink: Sink,
         wanted: frozenset[str],
+        repeated: frozenset[str] = frozenset(),
         limits: FormLimits,
         on_file: Callable[[str], None],
     ) -> None:
         """Prepare for one body.
 
         :param content_type: the request's header, which holds the boundary
-        :param wanted: the names of the fields to keep
+        :param wanted: the names of the fields to keep; each may stand once
+        :param repeated: the names of further fields to keep, which may stand several times
         :param on_file: called with the file's name before its first byte; what it raises ends the reading
         :raises InvalidForm: this is no multipart form
         """
         kind, options = parse_options_header(content_type)
         if kind != b"multipart/form-data" or not options.get(b"boundary"):
             raise InvalidForm("an upload is a multipart/form-data form", where="Content-Type")
-        self._sink, self._wanted, self._limits, self._on_file = sink, wanted, limits, on_file
-        self._kept: dict[str, bytearray] = {}
+        self._sink, self._limits, self._on_file = sink, limits, on_file
+        self._wanted, self._repeated = wanted, repeated
+        self._kept: dict[str, list[bytearray]] = {}
         self._filename: str | None = None
         self._header, self._value = bytearray(), bytearray()
-        self._disposition = b""
-        self._part: str | None = None
-        self._parts = self._size = 0
+        self._disposition = self._type = b""
+        self._name = ""
+        self._part: bytearray | None = None
+        self._parts = self._size = self._form_size = 0
         self._to_file = self._ended = False
         try:
             self._parser = MultipartParser(
@@ -120,20 +138,18 @@ class FormReader:
         if self._filename is None:
             raise InvalidForm("the form brings no file", where=FILE_FIELD)
         fields = {}
-        for name, value in self._kept.items():
-            try:
-                text = value.decode("utf-8").strip()
-            except UnicodeDecodeError as error:
-                raise InvalidForm("not UTF-8", where=name) from error
-            if text:
-                fields[name] = text
+        for name, values in self._kept.items():
+            texts = tuple(text for value in values if (text := _text(name, value)) not in ("", ABSENT))
+            if texts:
+                fields[name] = texts
         return Form(filename=self._filename, fields=fields)
 
     def _part_begins(self) -> None:
         self._parts += 1
         if self._parts > self._limits.fields:
             raise UploadTooLarge(f"more than {self._limits.fields} form fields", where="body", code="too-many-fields")
-        self._part, self._disposition, self._to_file, self._size = None, b"", False, 0
+        self._part, self._to_file, self._size = None, False, 0
+        self._disposition = self._type = b""
         self._header.clear()
         self._value.clear()
 
@@ -150,27 +166,36 @@ class FormReader:
             raise InvalidForm(f"a part has a header of more than {MAX_HEADER_BYTES} bytes", where="body")
 
     def _header_ends(self) -> None:
-        if bytes(self._header).lower() == b"content-disposition":
+        header = bytes(self._header).lower()
+        if header == b"content-disposition":
             self._disposition = bytes(self._value)
+        elif header == b"content-type":
+            self._type = bytes(self._value)
         self._header.clear()
         self._value.clear()
 
     def _headers_end(self) -> None:
         _, options = parse_options_header(self._disposition)
-        name = options.get(b"name", b"").decode("utf-8", errors="replace")
+        self._name = name = options.get(b"name", b"").decode("utf-8", errors="replace")
+        filename = options.get(b"filename")
         if name == FILE_FIELD:
-            self._file_begins(options.get(b"filename"))
-        elif name in self._wanted:
-            if name in self._kept:
-                raise InvalidForm("this field stands twice", where=name)
-            self._part = name
-            self._kept[name] = bytearray()
+            self._file_begins(filename)
+        elif filename is not None and name != SIGNATURE_FIELD:
+            raise InvalidForm("this field is to be text, not a file", where=name, code="field-not-text")
+        elif name in self._wanted or name in self._repeated:
+            values = self._kept.setdefault(name, [])
+            if values and name in self._wanted:
+                raise InvalidForm("this field stands twice", where=name, code="field-repeated")
+            self._part = bytearray()
+            values.append(self._part)
 
     def _file_begins(self, filename: bytes | None) -> None:
         if filename is None:
             raise InvalidForm("this part is to be a file with a name", where=FILE_FIELD)
         if self._filename is not None:
-            raise InvalidForm("one upload brings one file", where=FILE_FIELD)
+            raise InvalidForm("one upload brings one file", where=FILE_FIELD, code="field-repeated")
+        if self._type.strip().lower().startswith(b"image/"):
+            raise InvalidForm("the file is said to be an image", where=FILE_FIELD, code="content-type-not-allowed")
         self._filename = filename.decode("utf-8", errors="replace")
         self._on_file(self._filename)
         self._to_file = True
@@ -186,14 +211,23 @@ class FormReader:
                 )
             self._sink.write(memoryview(data)[start:end])
             return
-        if self._size > self._limits.field_bytes:
-            raise UploadTooLarge(
-                f"a form field has more than {self._limits.field_bytes} bytes",
-                where=self._part,
-                code="form-field-too-large",
-            )
+        self._form_size += end - start
+        if self._size > self._limits.field_bytes or self._form_size > self._limits.form_bytes:
+            what, most = "a form field has", self._limits.field_bytes
+            if self._size <= most:
+                what, most = "the form fields together have", self._limits.form_bytes
+            raise UploadTooLarge(f"{what} more than {most} bytes", where=self._name, code="form-field-too-large")
+        if self._name != SIGNATURE_FIELD and data.find(b"\0", start, end) >= 0:
+            raise InvalidForm("a NUL stands in this field", where=self._name, code="nul-in-field")
         if self._part is not None:
-            self._kept[self._part] += data[start:end]
+            self._part += data[start:end]
 
     def _form_ends(self) -> None:
         self._ended = True
+
+
+def _text(name: str, value: bytearray) -> str:
+    try:
+        return value.decode("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise InvalidForm("not UTF-8", where=name) from error

@@ -150,9 +150,20 @@ class Pages:
     """The pages of the hosted projects; safe for many threads."""
 
     def __init__(
-        self, home: Home, selectors: Selectors, *, entries: int, weight: int, import_only: bool = False
+        self,
+        home: Home,
+        selectors: Selectors,
+        *,
+        entries: int,
+        weight: int,
+        import_only: bool = False,
+        base_url: str = "",
     ) -> None:
-        """Take the store, how much may be kept (pages, and bytes), and whether import-only fits are offered."""
+        """Take the store, how much may be kept (pages, and bytes), and whether import-only fits are offered.
+
+        :param base_url: the server's address, for what a page has to address in full
+        """
+        self._base_url = base_url
         self._import_only = import_only
         self._home = home
         self._selectors = selectors
@@ -207,7 +218,7 @@ class Pages:
         if snapshot.project.status == "quarantined":
             return render(quarantined_page(snapshot), media_type)
         placeholder = RenderedPage.fresh_word().decode()
-        links = Links(root=root, fresh=placeholder)
+        links = Links(root=root, fresh=placeholder, base_url=self._base_url)
         if asker.profile is not None:
             unmet = unmet_in(snapshot, asker.profile, import_only=self._import_only)
             page = profile_page(snapshot, links, asker.profile, import_only=self._import_only)

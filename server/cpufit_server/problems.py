@@ -29,11 +29,14 @@ STATUSES: dict[type[CpufitError], int] = {
     wheelhouse_errors.StoreError: 409,
     wheelhouse_errors.DigestMismatch: 400,
     wheelhouse_errors.NeedRefused: 400,
+    wheelhouse_errors.ProjectTooLarge: 413,
     wheelhouse_errors.NoSuchProject: 404,
     wheelhouse_errors.NoSuchFile: 404,
     errors.ServerError: 500,
     errors.InvalidForm: 400,
     errors.UploadTooLarge: 413,
+    errors.UploadsDisabled: 403,
+    errors.ActionGone: 410,
     errors.AuthenticationRequired: 401,
     errors.NotAllowed: 403,
     errors.NotAcceptable: 406,
@@ -105,6 +108,8 @@ async def _answer_http(request: Request, error: Exception) -> Response:
     body = {"code": _CODES.get(error.status_code, "http-error"), "message": str(error.detail)}
     if error.status_code == 405 and request.method == "POST":
         body["hint"] = "files are uploaded to /legacy/"
+    elif error.status_code == 405 and request.scope["path"].rstrip("/") == "/legacy":
+        body["hint"] = "files are uploaded here with POST; the pages for installers are at /simple/"
     response = problem_response(request, error.status_code, body)
     response.headers.update(error.headers or {})
     return response

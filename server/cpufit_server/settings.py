@@ -11,13 +11,14 @@ from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from cpufit_resolver.profile import MAX_TOKEN_LENGTH
 from cpufit_wheelhouse.archive import DEFAULT_LIMITS, ArchiveLimits
 from cpufit_wheelhouse.judgement import BelowVerdict
 
 from .errors import InvalidSetting, MissingPublicUrl
+from .upload_settings import UploadSettings
 
 PREFIX = "CPUFIT_"
 """What every environment variable of a setting begins with."""
@@ -30,7 +31,7 @@ def _default_home() -> Path:
     return user_data_path("cpufit", appauthor=False)
 
 
-class Settings(BaseSettings):
+class Settings(UploadSettings):
     """What a person may decide about one server."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")

@@ -1,20 +1,17 @@
 """``POST /legacy/``: the upload API that twine, uv publish and curl speak.
 
 The body is written to the blob store's staging area while it arrives and hashed on the way, so a file takes no memory;
-what was announced is compared with what came, and then ``cpufit_wheelhouse.ingest`` decides. The answer to the same
-file a second time is 200, to other bytes under a taken name 409.
+what was announced is compared with what came (``upload_form``), and then ``cpufit_wheelhouse.ingest`` decides. The
+answer to the same file a second time is 200, to other bytes under a taken name 409.
 """
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import AsyncIterator
 from functools import partial
 
 import anyio
 from fastapi import APIRouter, Request
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
@@ -23,7 +20,6 @@ from cpufit_resolver.errors import CpufitError
 from cpufit_resolver.need import parse_need
 from cpufit_wheelhouse.blobs import StagedBlob
 from cpufit_wheelhouse.catalog import StoredFile, TokenGrant
-from cpufit_wheelhouse.errors import DigestMismatch, MetadataMismatch
 from cpufit_wheelhouse.filename import SdistFilename, WheelFilename, parse_sdist_filename, parse_wheel_filename
 from cpufit_wheelhouse.home import Home
 from cpufit_wheelhouse.ingest import Ingested
@@ -31,21 +27,22 @@ from cpufit_wheelhouse.judgement import asks_for
 from cpufit_wheelhouse.pooled import InspectionPending
 
 from .auth import grant_of, require
-from .errors import InvalidForm, UploadTooLarge
+from .errors import InvalidForm, UploadsDisabled, UploadTooLarge
 from .held import held_as_json
 from .multipart import FILE_FIELD, Form, FormLimits, FormReader
 from .services import Services, services_of
 from .settings import Settings
+from .upload_form import (
+    FIELDS,
+    NEEDS_FIELD,
+    REPEATED_FIELDS,
+    attestations_of,
+    check_form,
+    submission_of,
+)
 
 router = APIRouter()
 
-NEEDS_FIELD = "cpufit_needs"
-"""The form field, or query parameter, that declares what a wheel needs."""
-
-_FIELDS = frozenset(
-    {":action", "protocol_version", "filetype", "name", "version", NEEDS_FIELD}
-    | {"sha256_digest", "blake2_256_digest", "md5_digest"}
-)
 _PIECE = 1024**2
 """Bytes gathered before a worker thread hashes and writes them."""
 
@@ -69,6 +66,8 @@ async def upload(request: Request) -> Response:
     body = request.stream()
     try:
         try:
+            if not services.settings.uploads:
+                raise UploadsDisabled("this index takes no uploads now")
             grant = await run_in_threadpool(grant_of, services.home.catalog, request.headers.get("authorization"))
             with services.home.blobs.stage() as staged:
                 form = await _receive(request, body, staged, grant, services.settings)
@@ -89,10 +88,16 @@ def _taken(services: Services, staged: StagedBlob, form: Form, query: str | None
     """Put the file in, or hold it where its verdict takes long."""
     declared = form.get(NEEDS_FIELD) or query or None
     try:
-        return JSONResponse(as_answer(ingest_form(services.home, staged, form, query), declared))
+        ingested = ingest_form(services.home, staged, form, query, services.settings)
+        return JSONResponse(as_answer(ingested, declared))
     except InspectionPending as pending:
         held = services.holding.hold(
-            staged, form.filename, pending.job, declared=declared, provenance=_provenance(form)
+            staged,
+            form.filename,
+            pending.job,
+            declared=declared,
+            provenance=_provenance(form),
+            attestations=attestations_of(form, services.settings),
         )
     answer = {"status": "held", "verdict": "pending", "hint": _HELD_HINT, **held_as_json(held)}
     return JSONResponse(answer, status_code=202)
@@ -111,10 +116,12 @@ async def _receive(
     reader = FormReader(
         request.headers.get("content-type"),
         sink=staged,
-        wanted=_FIELDS,
+        wanted=FIELDS,
+        repeated=REPEATED_FIELDS,
         limits=FormLimits(
             file_bytes=settings.max_upload_bytes,
             field_bytes=settings.max_form_field_bytes,
+            form_bytes=settings.max_form_bytes,
             fields=settings.max_form_fields,
         ),
         on_file=partial(_admit, grant),
@@ -151,7 +158,7 @@ def parse_filename(filename: str) -> WheelFilename | SdistFilename:
     return parse_wheel_filename(filename) if filename.endswith(".whl") else parse_sdist_filename(filename)
 
 
-def ingest_form(home: Home, staged: StagedBlob, form: Form, query_needs: str | None) -> Ingested:
+def ingest_form(home: Home, staged: StagedBlob, form: Form, query_needs: str | None, settings: Settings) -> Ingested:
     """Put an uploaded file into the store.
 
     :param query_needs: the need that the query declares; the form's field may only repeat it
@@ -160,13 +167,11 @@ def ingest_form(home: Home, staged: StagedBlob, form: Form, query_needs: str | N
     :raises CpufitError: whatever ingest refuses
     """
     parsed = parse_filename(form.filename)
-    _check_protocol(form, is_wheel=isinstance(parsed, WheelFilename))
-    _check_digests(form, staged)
-    _check_identity(form, parsed)
+    check_form(form, parsed, staged, digest_required=settings.require_digest)
     declared = form.get(NEEDS_FIELD)
     if declared and query_needs and declared != query_needs:
         raise InvalidForm("the query and the form declare different needs", where=NEEDS_FIELD)
-    expected = form.get("name")
+    submission = submission_of(form, settings.admission_rules, settings)
     provenance = _provenance(form)
     if isinstance(parsed, WheelFilename):
         return home.ingest.wheel(
@@ -174,9 +179,9 @@ def ingest_form(home: Home, staged: StagedBlob, form: Form, query_needs: str | N
             form.filename,
             declared=declared or query_needs or None,
             provenance=provenance,
-            expected_project=expected,
+            submission=submission,
         )
-    return home.ingest.sdist(staged, form.filename, provenance=provenance, expected_project=expected)
+    return home.ingest.sdist(staged, form.filename, provenance=provenance, submission=submission)
 
 
 def _provenance(form: Form) -> dict[str, object]:
@@ -201,6 +206,8 @@ def as_answer(ingested: Ingested, declared: str | None = None) -> dict[str, obje
     }
     if ingested.verdict is not None:
         answer["inspection"] = ingested.verdict.as_dict()
+    if ingested.notices:
+        answer["notices"] = [notice.as_dict() for notice in ingested.notices]
     if unknown:
         answer["hint"] = _UNKNOWN_HINT
     elif declared and _is_more(file, declared):
@@ -214,37 +221,3 @@ def _is_more(file: StoredFile, declared: str) -> bool:
         return False
     architectures = parse_wheel_filename(file.filename).architectures()
     return not asks_for(parse_need(declared, architectures), file.need)
-
-
-def _check_protocol(form: Form, *, is_wheel: bool) -> None:
-    action = form.get(":action")
-    if action not in (None, "file_upload"):
-        raise InvalidForm("only file_upload is served", where=":action", code="unsupported-action")
-    if form.get("protocol_version") not in (None, "1"):
-        raise InvalidForm("only version 1 of the upload protocol is served", where="protocol_version")
-    kind = "bdist_wheel" if is_wheel else "sdist"
-    if form.get("filetype") not in (None, kind):
-        raise InvalidForm(f"a file of this name is of type {kind}", where="filetype")
-
-
-def _check_digests(form: Form, staged: StagedBlob) -> None:
-    came = staged.digests
-    pairs = (("sha256_digest", came.sha256), ("blake2_256_digest", came.blake2b), ("md5_digest", came.md5))
-    for name, digest in pairs:
-        announced = form.get(name)
-        if announced is not None and not hmac.compare_digest(announced.lower().encode(), digest.encode()):
-            raise DigestMismatch(f"{digest} came, {announced[:128]} was announced", where=name)
-
-
-def _check_identity(form: Form, parsed: WheelFilename | SdistFilename) -> None:
-    name, version = form.get("name"), form.get("version")
-    if name is not None and canonicalize_name(name) != parsed.name:
-        raise MetadataMismatch(f"the form says {name[:128]!r}, the file name {parsed.name!r}", where="name")
-    if version is None:
-        return
-    try:
-        same = Version(version) == parsed.version
-    except InvalidVersion:
-        same = False
-    if not same:
-        raise MetadataMismatch(f"the form says {version[:128]!r}, the file name {parsed.version}", where="version")

@@ -46,10 +46,18 @@ class Links:
     """From the page to the root of the server: ``../../`` on ``/simple/{project}/``."""
     fresh: str
     """The path segment that makes a selector's address new in each response."""
+    base_url: str = ""
+    """The server's own address, without a slash at its end."""
 
     def file(self, sha256: str, filename: str) -> str:
         """Return the address of a stored or labelled file, which never changes."""
         return f"{self.root}files/{sha256}/{quote(filename)}"
+
+    def provenance(self, file: StoredFile) -> str | None:
+        """Return the address of a file's provenance object, in full as PEP 740 asks for; None where it has none."""
+        if file.attestations_sha256 is None:
+            return None
+        return f"{self.base_url}/files/{file.sha256}/{file.attestations_sha256}/{quote(file.filename)}.provenance"
 
     def selector(self, sha256: str, filename: str) -> str:
         """Return an address of a selector that no cache has seen: the caches of installers have no CPU in their key."""
@@ -140,6 +148,7 @@ def _entry(file: StoredFile, links: Links, *, import_only: bool = False) -> Page
         size=file.size,
         upload_time=file.uploaded_at,
         yanked=_yank(file.yanked),
+        provenance=links.provenance(file),
         private=private,
     )
 

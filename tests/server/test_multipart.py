@@ -8,7 +8,7 @@ from cpufit_server.errors import InvalidForm, ServerError, UploadTooLarge
 from cpufit_server.multipart import Form, FormLimits, FormReader
 
 BOUNDARY = "b0undary"
-LIMITS = FormLimits(file_bytes=100, field_bytes=50, fields=10)
+LIMITS = FormLimits(file_bytes=100, field_bytes=50, form_bytes=120, fields=10)
 
 
 def part(name: str, value: bytes, filename: str | None = None) -> bytes:
@@ -26,6 +26,7 @@ def read(body: bytes, piece: int = 7, limits: FormLimits = LIMITS) -> tuple[Form
         f"multipart/form-data; boundary={BOUNDARY}",
         sink=sink,
         wanted=frozenset({"name", "version"}),
+        repeated=frozenset({"requires_dist"}),
         limits=limits,
         on_file=lambda _: None,
     )
@@ -41,12 +42,29 @@ def read(body: bytes, piece: int = 7, limits: FormLimits = LIMITS) -> tuple[Form
 )
 def test_fields_and_file_come_in_any_order_and_in_any_pieces(parts: list[bytes], piece: int) -> None:
     form, data = read(b"".join(parts) + END, piece)
-    assert (form, data) == (Form(filename="a-1.0.tar.gz", fields={"name": "a"}), b"bytes\r\n--b0und")
+    assert (form, data) == (Form(filename="a-1.0.tar.gz", fields={"name": ("a",)}), b"bytes\r\n--b0und")
 
 
-def test_an_empty_field_counts_as_not_there() -> None:
-    form, _ = read(part("version", b"") + FILE + END)
-    assert form.get("version") is None
+@pytest.mark.parametrize("value", [b"", b"  ", b"UNKNOWN", b"UNKNOWN\r\n"])
+def test_an_empty_field_counts_as_not_there(value: bytes) -> None:
+    form, _ = read(part("version", value) + part("requires_dist", value) + FILE + END)
+    assert (form.get("version"), form.all("requires_dist"), form.fields) == (None, (), {})
+
+
+def test_a_field_that_may_stand_several_times_keeps_every_value_in_order() -> None:
+    parts = [part("requires_dist", value) for value in (b"b", b"a", b"", b"b")]
+    form, _ = read(FILE + b"".join(parts) + END)
+    assert form.all("requires_dist") == ("b", "a", "b")
+
+
+def test_a_signature_is_read_past_and_may_be_a_file() -> None:
+    assert read(part("gpg_signature", b"\0\x88", "a.asc") + FILE + END)[0].fields == {}
+
+
+def test_a_part_says_of_what_type_it_is_in_vain_unless_that_is_an_image() -> None:
+    for kind in (b"application/octet-stream", b"text/plain", b""):
+        typed = FILE.replace(b"\r\n\r\n", b"\r\nContent-Type: " + kind + b"\r\n\r\n", 1)
+        assert read(typed + END)[1] == b"bytes\r\n--b0und"
 
 
 @pytest.mark.parametrize(
@@ -54,9 +72,19 @@ def test_an_empty_field_counts_as_not_there() -> None:
     [
         (FILE, InvalidForm, "invalid-form"),
         (part("name", b"a") + END, InvalidForm, "invalid-form"),
-        (FILE + FILE + END, InvalidForm, "invalid-form"),
+        (FILE + FILE + END, InvalidForm, "field-repeated"),
+        (part("name", b"a", "a.txt") + FILE + END, InvalidForm, "field-not-text"),
+        (part("nobody-knows", b"a", "a.txt") + FILE + END, InvalidForm, "field-not-text"),
+        (part("name", b"a\0b") + FILE + END, InvalidForm, "nul-in-field"),
+        (part("description", b"a\0b") + FILE + END, InvalidForm, "nul-in-field"),
+        (part("requires_dist", b"x" * 41) * 3 + FILE + END, UploadTooLarge, "form-field-too-large"),
+        (
+            FILE.replace(b"\r\n\r\n", b"\r\nContent-Type: image/png\r\n\r\n", 1) + END,
+            InvalidForm,
+            "content-type-not-allowed",
+        ),
         (part("content", b"x") + END, InvalidForm, "invalid-form"),
-        (part("name", b"a") + part("name", b"b") + FILE + END, InvalidForm, "invalid-form"),
+        (part("name", b"a") + part("name", b"b") + FILE + END, InvalidForm, "field-repeated"),
         (part("name", b"\xff") + FILE + END, InvalidForm, "invalid-form"),
         (b"nothing of the kind", InvalidForm, "invalid-form"),
         (part("content", b"x" * 101, "a-1.0.tar.gz") + END, UploadTooLarge, "upload-too-large"),

@@ -89,13 +89,27 @@ def test_a_source_distribution_is_taken_and_its_declared_need_read_past(
     [
         ({"sha256_digest": "0" * 64}, "sha256_digest", "digest-mismatch"),
         ({"blake2_256_digest": "0" * 64}, "blake2_256_digest", "digest-mismatch"),
-        ({"md5_digest": "ö"}, "md5_digest", "digest-mismatch"),
+        ({"md5_digest": "0" * 32}, "md5_digest", "digest-mismatch"),
+        ({"md5_digest": "ö"}, "md5_digest", "invalid-digest"),
+        ({"sha256_digest": "0" * 63}, "sha256_digest", "invalid-digest"),
+        ({"blake2_256_digest": "g" * 64}, "blake2_256_digest", "invalid-digest"),
+        ({"name": "-fast"}, "name", "invalid-project-name"),
+        ({"name": "fast\u0301"}, "name", "invalid-project-name"),
+        ({"pyversion": "source"}, "pyversion", "invalid-form"),
+        ({"pyversion": "py3"}, "pyversion", "invalid-form"),
+        ({"pyversion": "cp311.cp312"}, "pyversion", "invalid-form"),
+        ({"requires_python": ">=3.9"}, "requires_python", "metadata-mismatch"),
+        ({"requires_python": "three"}, "requires_python", "metadata-mismatch"),
+        ({"requires_dist": "numpy"}, "requires_dist", "metadata-mismatch"),
+        ({"requires_dist": "???"}, "requires_dist", "metadata-mismatch"),
+        ({"provides_extra": "fast"}, "provides_extra", "metadata-mismatch"),
+        ({"attestations": "[]"}, "attestations", "invalid-attestation"),
         ({"name": "slow"}, "name", "metadata-mismatch"),
         ({"version": "1.1"}, "version", "metadata-mismatch"),
         ({"version": "one"}, "version", "metadata-mismatch"),
         ({"filetype": "sdist"}, "filetype", "invalid-form"),
         ({"protocol_version": "2"}, "protocol_version", "invalid-form"),
-        ({":action": "doc_upload"}, ":action", "unsupported-action"),
+        ({":action": "verify"}, ":action", "unsupported-action"),
         ({"cpufit_needs": "x86_64_v9"}, None, "unknown-cpu-feature"),
     ],
 )
@@ -108,6 +122,80 @@ def test_a_form_that_contradicts_its_file_is_refused_and_nothing_stored(
         assert answer.json()["where"] == where
     assert answer.headers["content-type"] == "application/json"
     assert stored_nothing(server)
+
+
+@pytest.mark.parametrize("action", ["submit", "submit_pkg_info", "doc_upload"])
+def test_what_the_api_did_in_former_times_is_gone(server: Any, make_wheel: Callable[..., Any], action: str) -> None:
+    answer = server.upload(make_wheel(), **{":action": action})
+    assert (answer.status_code, answer.json()["code"]) == (410, "action-gone")
+    assert stored_nothing(server)
+
+
+@pytest.mark.parametrize(
+    ("tags", "python"),
+    [("py2.py3-none-any", "py2.py3"), ("py2.py3-none-any", "py3"), ("cp311-abi3-win32", "CP311"), (LINUX, "3.11")],
+)
+def test_the_python_of_a_wheel_is_told_in_every_way_that_tools_have(
+    server: Any, make_wheel: Callable[..., Any], tags: str, python: str
+) -> None:
+    assert server.upload(make_wheel(tags=tags), pyversion=python).status_code == 200
+
+
+@pytest.mark.parametrize(("fields", "status"), [({"pyversion": "source"}, 200), ({}, 200), ({"pyversion": "py3"}, 400)])
+def test_the_python_of_a_source_distribution_is_source_or_left_out(
+    server: Any, make_sdist: Callable[..., Any], fields: dict[str, str], status: int
+) -> None:
+    assert server.upload(make_sdist(), **fields).status_code == status
+
+
+def test_a_form_may_spell_what_metadata_says_in_its_own_way(server: Any, make_wheel: Callable[..., Any]) -> None:
+    wheel = make_wheel(requires=("Foo_Bar[b,a]>=1,<2", "baz; python_version < '3.9'"), requires_python=">=3.8,<4")
+    answer = server.client.post(
+        "/legacy/",
+        data={
+            "requires_dist": ['baz; python_version<"3.9"', "foo-bar[a,b] (<2,>=1)"],
+            "requires_python": "<4, >=3.8",
+            "name": "FAST",
+        },
+        files={"content": wheel},
+        auth=("__token__", server.token),
+    )
+    assert answer.status_code == 200, answer.text
+
+
+def test_an_index_may_ask_for_a_digest(
+    tmp_path: Path, run_server: Callable[..., Any], make_wheel: Callable[..., Any]
+) -> None:
+    with run_server(tmp_path / "home", require_digest=True) as server:
+        filename, data = make_wheel()
+        answer = server.upload((filename, data))
+        assert (answer.status_code, answer.json()["code"]) == (400, "digest-required")
+        assert server.upload((filename, data), md5_digest=hashlib.md5(data).hexdigest()).status_code == 200
+
+
+def test_an_index_may_take_no_uploads(
+    tmp_path: Path, run_server: Callable[..., Any], make_wheel: Callable[..., Any]
+) -> None:
+    with run_server(tmp_path / "home", uploads=False) as server:
+        answer = server.upload(make_wheel())
+        assert (answer.status_code, answer.json()["code"]) == (403, "uploads-disabled")
+        assert stored_nothing(server)
+
+
+def test_all_fields_together_have_a_limit(
+    tmp_path: Path, run_server: Callable[..., Any], make_wheel: Callable[..., Any]
+) -> None:
+    with run_server(tmp_path / "home", max_form_bytes=100) as server:
+        answer = server.upload(make_wheel(), description="x" * 101)
+        assert (answer.status_code, answer.json()["code"]) == (413, "form-field-too-large")
+        assert stored_nothing(server)
+
+
+def test_asking_for_the_upload_address_says_what_it_is(server: Any) -> None:
+    for path in ("/legacy/", "/legacy"):
+        answer = server.client.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (405, "method-not-allowed")
+        assert "/simple/" in answer.json()["hint"]
 
 
 @pytest.mark.parametrize(

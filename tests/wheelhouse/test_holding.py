@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import Future
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from tests.attesting import attestation
 from tests.wheelhouse.ingest_support import NAME, X86, put, state, wheel_bytes
 
 from cpufit_resolver.need import parse_need
+from cpufit_wheelhouse.admission.rules import AdmissionRules
 from cpufit_wheelhouse.archive import WheelInfo
 from cpufit_wheelhouse.catalog import HeldFile
 from cpufit_wheelhouse.errors import NotAWheel
@@ -214,3 +217,26 @@ def test_bytes_are_kept_where_the_file_system_has_no_links(
     assert [path.read_bytes() for path in (home.path / "held").iterdir()] == [wheel_bytes()]
     slow.job.set_result(V3)
     assert now(home, held).state == "accepted"
+
+
+def test_a_held_file_keeps_its_attestations_until_it_is_let_in(home: Home, holding: Holding, slow: Slow) -> None:
+    data = wheel_bytes()
+    text = json.dumps([attestation(NAME, data)])
+    with home.blobs.stage() as staged:
+        staged.write(data)
+        held = holding.hold(staged, NAME, slow.job, declared=None, provenance={"source": "test"}, attestations=text)
+    slow.job.set_result(V3)
+    assert now(home, held).state == "accepted"
+    (file,) = home.catalog.files("demo")
+    assert file.provenance == {"source": "test"}
+    assert file.attestations_sha256 is not None
+    assert b'"kind":"upload-token"' in home.blobs.path(file.attestations_sha256).read_bytes()
+
+
+def test_a_held_file_is_held_to_the_rules_of_uploads(home: Home, slow: Slow) -> None:
+    rules = AdmissionRules(platform_tags=("win*",))
+    strict = Holding(home.path, home.catalog, home.blobs, home.ingest, rules)
+    held = upload(home, strict)
+    slow.job.set_result(V3)
+    assert (now(home, held).state, home.catalog.projects()) == ("refused", ())
+    assert (now(home, held).error or {})["code"] == "platform-tag-not-allowed"

@@ -14,6 +14,7 @@ from tests.wheelhouse.ingest_support import LINUX, NAME, X86, blob, on_disk, put
 
 from cpufit_resolver.errors import InvalidCpuToken
 from cpufit_resolver.need import BASELINE_NEED, Need, parse_need
+from cpufit_wheelhouse.admission.rules import Submission
 from cpufit_wheelhouse.archive import WheelInfo, open_wheel
 from cpufit_wheelhouse.errors import (
     FileExists,
@@ -289,8 +290,8 @@ def test_what_could_not_be_determined_is_inspected_again(tmp_path: Path) -> None
         (wheel_bytes(), "demo-1.0.whl", {}, InvalidWheelName),
         (wheel_bytes(), f"../demo-1.0-cp311-abi3-{LINUX}.whl", {}, InvalidWheelName),
         (wheel_bytes(name="other"), NAME, {}, MetadataMismatch),
-        (wheel_bytes(), NAME, {"expected_project": "other"}, MetadataMismatch),
-        (wheel_bytes(), NAME, {"expected_project": "demo", "as_project": "other"}, MetadataMismatch),
+        (wheel_bytes(), NAME, {"submission": Submission(project="other")}, MetadataMismatch),
+        (wheel_bytes(), NAME, {"submission": Submission(project="demo"), "as_project": "other"}, MetadataMismatch),
         (wheel_bytes(), NAME, {"as_project": "no project!"}, InvalidWheelName),
         (wheel_bytes(), NAME, {"declared": "x86_64_v9"}, InvalidCpuToken),
         (wheel_bytes(), NAME, {"declared": "aarch64_8a"}, InvalidCpuToken),
@@ -298,11 +299,11 @@ def test_what_could_not_be_determined_is_inspected_again(tmp_path: Path) -> None
         (wheel_bytes()[:-30], NAME, {}, NotAWheel),
         (b"not a gzip", "demo-1.0.tar.gz", {}, WheelError),
         (sdist_bytes(name="other"), "demo-1.0.tar.gz", {}, WheelError),
-        (sdist_bytes(), "demo-1.0.tar.gz", {"expected_project": "other"}, MetadataMismatch),
+        (sdist_bytes(), "demo-1.0.tar.gz", {"submission": Submission(project="other")}, MetadataMismatch),
     ],
 )
 def test_a_refused_file_leaves_nothing(
-    home: Home, data: bytes, filename: str, options: dict[str, str], error: type[Exception]
+    home: Home, data: bytes, filename: str, options: dict[str, Any], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
         put(home, data, filename, **options)

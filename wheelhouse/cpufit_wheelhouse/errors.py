@@ -12,6 +12,8 @@
     │   ├── InvalidMetadata            METADATA or WHEEL cannot be read
     │   ├── TagsMismatch               WHEEL and the file name give different tags
     │   ├── RecordMismatch             RECORD and the members differ
+    │   ├── NameRefused                a name that this index does not take
+    │   ├── InvalidAttestation         an attestation that does not follow PEP 740, or is of another file
     │   ├── VariantMetadataMissing     a variant label without variant.json
     │   ├── InvalidVariantMetadata     variant.json does not follow the draft, or cannot be judged
     │   └── WheelTooLarge              more members or bytes than the limits allow
@@ -20,6 +22,9 @@
     │   ├── FileExists                 the same name with other bytes is there
     │   ├── VariantsNotEnabled         … with another need, and the project takes no variants
     │   ├── VariantsDisagree           two variants of one release depend on different things
+    │   ├── SdistExists                the release has a source distribution of another name
+    │   ├── ReleaseClosed              the release takes no further files
+    │   ├── ProjectTooLarge            the project's files have more bytes than the rules allow
     │   ├── NeedRefused                a declared need that cannot stand
     │   ├── NoSuchProject
     │   └── NoSuchFile
@@ -95,6 +100,20 @@ class RecordMismatch(WheelError):
     usual_hint = "after a change to a wheel, `wheel unpack` and `wheel pack` write RECORD anew"
 
 
+class NameRefused(WheelError):
+    """A name of a project or a file that follows the grammar and that this index does not take."""
+
+    code = "name-refused"
+    usual_hint = "the server's settings name what is taken"
+
+
+class InvalidAttestation(WheelError):
+    """An attestation that does not follow PEP 740, or that is of another file."""
+
+    code = "invalid-attestation"
+    usual_hint = "sign the file again, or upload it without attestations"
+
+
 class VariantMetadataMissing(WheelError):
     """A file name with a variant label, and no ``variant.json`` inside."""
 
@@ -149,6 +168,27 @@ class VariantsDisagree(StoreError):
 
     code = "variants-disagree-on-dependencies"
     usual_hint = "build all variants of a release with the same Requires-Dist and Requires-Python"
+
+
+class SdistExists(StoreError):
+    """A second source distribution of one release: an installer could take either."""
+
+    code = "sdist-exists"
+    usual_hint = "a release has one source distribution: give the new one another version"
+
+
+class ReleaseClosed(StoreError):
+    """A release whose first file came longer ago than the rules allow."""
+
+    code = "release-closed"
+    usual_hint = "make a new release; the setting CPUFIT_RELEASE_OPEN_DAYS sets the limit"
+
+
+class ProjectTooLarge(StoreError):
+    """A file with which its project would have more bytes than the rules allow."""
+
+    code = "project-too-large"
+    usual_hint = "the setting CPUFIT_MAX_PROJECT_BYTES sets the limit"
 
 
 class NeedRefused(StoreError):

@@ -25,6 +25,8 @@ from packaging.utils import canonicalize_name
 
 from cpufit_resolver.errors import CpufitError
 
+from .admission.rules import AdmissionRules, Submission
+from .attestations import parse_attestations
 from .blobs import STALE_AFTER, BlobStore, StagedBlob, fsync_folder
 from .catalog import Catalog, HeldFile, NewHeld
 from .filename import parse_wheel_filename
@@ -37,6 +39,9 @@ _log = logging.getLogger(__name__)
 KEPT_FOR = timedelta(days=30)
 """How long the record of a held file that was decided is kept."""
 
+_ATTESTATIONS = "attestations"
+"""Under this key they wait in the provenance of a held file, and nowhere else."""
+
 Submit = Callable[[Path, str], "Future[Verdict]"]
 """Begins the inspection of a wheel at a path, under a file name."""
 
@@ -44,7 +49,14 @@ Submit = Callable[[Path, str], "Future[Verdict]"]
 class Holding:
     """The held files of a home."""
 
-    def __init__(self, home: Path, catalog: Catalog, blobs: BlobStore, ingest: Ingest) -> None:
+    def __init__(
+        self, home: Path, catalog: Catalog, blobs: BlobStore, ingest: Ingest, rules: AdmissionRules | None = None
+    ) -> None:
+        """Take what is needed.
+
+        :param rules: those that uploads are held to
+        """
+        self._rules = rules
         self._folder = home / "held"
         self._catalog = catalog
         self._blobs = blobs
@@ -60,11 +72,13 @@ class Holding:
         *,
         declared: str | None,
         provenance: dict[str, object],
+        attestations: str | None = None,
     ) -> HeldFile:
         """Keep an upload that passed its own checks until its job ends, and let it in or refuse it then.
 
         :param staged: its bytes; they stay the caller's to discard
         :param declared: the need that its uploader declares
+        :param attestations: those that came with it, as they came and after their form was checked
         """
         staged.seal()
         new = NewHeld(
@@ -73,7 +87,7 @@ class Holding:
             sha256=staged.digests.sha256,
             size=staged.size,
             declared=declared,
-            provenance=provenance,
+            provenance=provenance if attestations is None else {**provenance, _ATTESTATIONS: attestations},
         )
         with self._lock:
             self._keep(staged.path, new.sha256)
@@ -119,8 +133,16 @@ class Holding:
             with self._blobs.stage() as staged:
                 with (self._folder / held.sha256).open("rb") as file:
                     shutil.copyfileobj(file, staged, 1 << 20)
+                provenance = dict(held.provenance)
+                attestations = provenance.pop(_ATTESTATIONS, None)
+                known = () if attestations is None else parse_attestations(str(attestations))
                 self._ingest.wheel(
-                    staged, held.filename, declared=held.declared, provenance=held.provenance, verdict=verdict
+                    staged,
+                    held.filename,
+                    declared=held.declared,
+                    provenance=provenance,
+                    verdict=verdict,
+                    submission=Submission(attestations=known, rules=self._rules),
                 )
         except Exception as error:  # noqa: BLE001  # as above
             self._refuse(held, error)

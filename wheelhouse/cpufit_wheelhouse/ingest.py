@@ -18,21 +18,27 @@ import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Literal
 
 from packaging.utils import NormalizedName, canonicalize_name
 
-from cpufit_resolver.need import BASELINE_NEED, Need
+from cpufit_resolver.need import BASELINE_NEED
 
+from .admission.checks import check_sdist, check_wheel
+from .admission.names import similar_names
+from .admission.release import check_joining
+from .admission.rules import UNSAID, Notice, Submission
 from .archive import DEFAULT_LIMITS, ArchiveLimits, WheelInfo, open_wheel
+from .arriving import ArrivingBytes, sdist_facts, wheel_facts
+from .attestations import provenance_object
 from .blobs import BlobStore, StagedBlob
 from .catalog import Catalog, CatalogChanged, Decision, NewFile, ProjectSnapshot, StoredFile, decide
 from .errors import MetadataMismatch, StoreError
 from .forms import Forms, labelled_forms
 from .inspection.verdict import RULES_VERSION, Verdict
 from .judgement import BelowVerdict, Inspector, Judgement, NoInspector, judge
-from .metadata import dependency_signature
 from .reinspection import Reinspection
 from .rename import rename_wheel
 from .sdist import open_sdist
@@ -50,6 +56,8 @@ class Ingested:
     """``same``: it was here already, and nothing changed."""
     verdict: Verdict | None = None
     """What its machine code was found to need; None where it was not inspected."""
+    notices: tuple[Notice, ...] = ()
+    """What its uploader should know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +67,23 @@ class _Offer:
     project: str
     """As it is shown, should the file make the project."""
     new: NewFile
-    staged: StagedBlob
-    metadata: StagedBlob
+    arriving: ArrivingBytes
     info: WheelInfo | None
     """None for a source distribution."""
     declared: bool
     turns_variants_on: bool
+    submission: Submission
     verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Round:
+    """What was decided on the project as it was at one instant."""
+
+    seen: int | None
+    """The project's serial then; None where it was not hosted."""
+    decision: Decision
+    notices: tuple[Notice, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +128,7 @@ class Ingest:
         declared: str | None = None,
         as_project: str | None = None,
         provenance: Mapping[str, object] | None = None,
-        expected_project: str | None = None,
+        submission: Submission = UNSAID,
         verdict: Verdict | None = None,
     ) -> Ingested:
         """Put a wheel in.
@@ -121,7 +139,8 @@ class Ingest:
             project's variants on; an empty text declares nothing, as an empty form field does
         :param as_project: the project that it becomes a variant of, whatever its own name; turns variants on
         :param provenance: where it comes from, kept as it is; a renamed wheel's first name and digest are added
-        :param expected_project: the project that the caller was told; the file must be for it
+        :param submission: what its sender says of it beside its bytes, and the rules that it is held to; attestations
+            of a file that is stored under another name, or renamed, are checked and dropped
         :param verdict: what an inspection of these bytes found, where that is known already
         :raises InspectionPending: the inspector has not ended in the time that it was given; nothing was stored
         :raises WheelError: it is not what it says, by the rule that is broken
@@ -132,22 +151,26 @@ class Ingest:
             staged.flush()
             info = open_wheel(staged.path, filename, limits=self._limits)
             shown = info.metadata.name if as_project is None else as_project
-            _check_project(canonicalize_name(shown), expected_project)
+            _check_project(canonicalize_name(shown), submission.project)
+            check_wheel(info, submission)
+            attested = self._attested(kept, submission, filename, staged, info.filename.ordinary().format())
             whence = dict(provenance or {})
             if canonicalize_name(shown) != info.filename.name:
                 first = {"name": info.filename.name, "filename": filename, "sha256": staged.digests.sha256}
                 whence["renamed_from"] = first
                 staged, info = self._renamed(kept, staged, info, shown)
+                attested = None
             judgement = self._judged(staged, info, declared, verdict)
             metadata = self._staged(kept, info.metadata_bytes)
+            arriving = ArrivingBytes(file=staged, metadata=metadata, attested=attested)
             offer = _Offer(
                 project=shown,
-                new=_wheel_facts(staged, info, judgement.need, metadata.digests.sha256, whence),
-                staged=staged,
-                metadata=metadata,
+                new=wheel_facts(info, judgement.need, arriving, whence),
+                arriving=arriving,
                 info=info,
                 declared=bool(declared),
                 turns_variants_on=bool(declared) or as_project is not None,
+                submission=submission,
                 verdict=judgement.verdict,
             )
             return self._settle(kept, offer)
@@ -159,7 +182,7 @@ class Ingest:
         *,
         as_project: str | None = None,
         provenance: Mapping[str, object] | None = None,
-        expected_project: str | None = None,
+        submission: Submission = UNSAID,
     ) -> Ingested:
         """Put a source distribution in; parameters and errors as for :meth:`wheel`.
 
@@ -168,35 +191,25 @@ class Ingest:
         with ExitStack() as kept:
             staged.flush()
             info = open_sdist(staged.path, filename, limits=self._limits)
-            _check_project(info.filename.name, expected_project)
+            _check_project(info.filename.name, submission.project)
+            check_sdist(info, submission)
             if as_project is not None and canonicalize_name(as_project) != info.filename.name:
                 raise StoreError(
                     f"a source distribution of {info.filename.name!r} cannot stand in project {as_project!r}",
                     code="sdist-of-another-project",
                     hint="only wheels can be taken in under another project's name",
                 )
+            attested = self._attested(kept, submission, filename, staged, filename)
             metadata = self._staged(kept, info.metadata_bytes)
-            new = NewFile(
-                kind="sdist",
-                version=str(info.filename.version),
-                filename=filename,
-                need=BASELINE_NEED,
-                sha256=staged.digests.sha256,
-                blake2=staged.digests.blake2b,
-                size=staged.size,
-                metadata_sha256=metadata.digests.sha256,
-                requires_python=info.metadata.requires_python,
-                dependencies_key=dependency_signature(info.metadata),
-                provenance=provenance or {},
-            )
+            arriving = ArrivingBytes(file=staged, metadata=metadata, attested=attested)
             offer = _Offer(
                 project=info.metadata.name,
-                new=new,
-                staged=staged,
-                metadata=metadata,
+                new=sdist_facts(info, arriving, provenance or {}),
+                arriving=arriving,
                 info=None,
                 declared=False,
                 turns_variants_on=as_project is not None,
+                submission=submission,
             )
             return self._settle(kept, offer)
 
@@ -206,32 +219,47 @@ class Ingest:
         What takes long is done once the file is sure to be wanted. Then those of one project take turns in this
         process: they would only make each other lose.
         """
-        snapshot, decision = self._decision(offer)
-        if decision.existing is not None and decision.status == "same":
-            return self._known(offer, decision.existing)
-        offer.staged.seal()
+        round_ = self._decision(offer)
+        if round_.decision.existing is not None and round_.decision.status == "same":
+            return self._known(offer, round_.decision.existing)
+        offer.arriving.file.seal()
         forms = self._forms(kept, offer)
         with self._turns[hash(canonicalize_name(offer.project)) % _TURNS]:
             while True:
-                if self._catalog.serial(offer.project) != (None if snapshot is None else snapshot.project.serial):
-                    snapshot, decision = self._decision(offer)
+                if self._catalog.serial(offer.project) != round_.seen:
+                    round_ = self._decision(offer)
+                decision = round_.decision
                 if decision.existing is not None and decision.status == "same":
                     return self._known(offer, decision.existing)
                 try:
-                    seen = None if snapshot is None else snapshot.project.serial
-                    file = self._write(offer, decision.existing, forms, seen)
+                    file = self._write(offer, decision.existing, forms, round_.seen)
                 except CatalogChanged:
                     continue
-                return Ingested(file=file, status=decision.status, verdict=offer.verdict)
+                return Ingested(file=file, status=decision.status, verdict=offer.verdict, notices=round_.notices)
 
-    def _decision(self, offer: _Offer) -> tuple[ProjectSnapshot | None, Decision]:
+    def _decision(self, offer: _Offer) -> _Round:
         snapshot = self._catalog.snapshot(offer.project)
-        return snapshot, decide(snapshot, offer.new, declared=offer.declared, variants=offer.turns_variants_on)
+        decision = decide(snapshot, offer.new, declared=offer.declared, variants=offer.turns_variants_on)
+        return _Round(
+            seen=None if snapshot is None else snapshot.project.serial,
+            decision=decision,
+            notices=self._joining(snapshot, offer) if decision.status == "new" else (),
+        )
 
     def _known(self, offer: _Offer, file: StoredFile) -> Ingested:
         if offer.turns_variants_on:
             self._catalog.set_policy(offer.project, variants=True)
         return self._same(file, offer.verdict)
+
+    def _joining(self, snapshot: ProjectSnapshot | None, offer: _Offer) -> tuple[Notice, ...]:
+        """Hold a new file to what the rules say of projects."""
+        rules = offer.submission.rules
+        if rules is None:
+            return ()
+        check_joining(snapshot, offer.project, offer.new, rules, datetime.now(timezone.utc))
+        if snapshot is not None:
+            return ()
+        return similar_names(canonicalize_name(offer.project), (project.name for project in self._catalog.projects()))
 
     def _same(self, file: StoredFile, verdict: Verdict | None) -> Ingested:
         """Take the verdict on bytes that are here: they may have come before anybody inspected, or by older rules."""
@@ -253,7 +281,7 @@ class Ingest:
         derived = [form for _, form in forms]
 
         def move_blobs_in() -> list[Path]:
-            moving = (offer.staged, offer.metadata, *(staged for staged, _ in forms))
+            moving = (*offer.arriving.blobs, *(staged for staged, _ in forms))
             return [folder for staged in moving for folder in self._blobs.move(staged)]
 
         if existing is None or seen is None:
@@ -292,13 +320,26 @@ class Ingest:
         return judge(info, staged.path, declared, inspector, below=self._below, override=override)
 
     def _forms(self, kept: ExitStack, offer: _Offer) -> Forms:
-        return [] if offer.info is None else labelled_forms(kept, self._blobs, offer.staged.path, offer.info, offer.new)
+        return (
+            []
+            if offer.info is None
+            else labelled_forms(kept, self._blobs, offer.arriving.file.path, offer.info, offer.new)
+        )
 
     def _staged(self, kept: ExitStack, data: bytes) -> StagedBlob:
         staged = kept.enter_context(self._blobs.stage())
         staged.write(data)
         staged.seal()
         return staged
+
+    def _attested(
+        self, kept: ExitStack, submission: Submission, filename: str, staged: StagedBlob, stored: str
+    ) -> StagedBlob | None:
+        """Return the provenance object of what was attested; None where nothing was, or of another name."""
+        if not submission.attestations:
+            return None
+        data = provenance_object(submission.attestations, filename, staged.digests.sha256)
+        return self._staged(kept, data) if filename == stored else None
 
     def _renamed(
         self, kept: ExitStack, staged: StagedBlob, info: WheelInfo, project: str
@@ -317,25 +358,3 @@ class Ingest:
 def _check_project(name: NormalizedName, expected: str | None) -> None:
     if expected is not None and canonicalize_name(expected) != name:
         raise MetadataMismatch(f"the file is for the project {name!r}, the upload for {expected!r}")
-
-
-def _wheel_facts(
-    staged: StagedBlob, info: WheelInfo, need: Need | None, metadata_sha256: str, provenance: Mapping[str, object]
-) -> NewFile:
-    return NewFile(
-        kind="wheel",
-        version=str(info.filename.version),
-        filename=info.filename.ordinary().format(),
-        need=need,
-        sha256=staged.digests.sha256,
-        blake2=staged.digests.blake2b,
-        size=staged.size,
-        metadata_sha256=metadata_sha256,
-        requires_python=info.metadata.requires_python,
-        dependencies_key=dependency_signature(info.metadata),
-        tags=tuple(sorted(info.filename.tags)),
-        platforms=info.filename.platforms,
-        build=info.filename.build,
-        has_native=bool(info.native),
-        provenance=provenance,
-    )

@@ -92,27 +92,29 @@ def dependency_signature(facts: MetadataFacts) -> str:
     Order, spelling of names and repetition do not count; requirements, extras and the Python requirement do.
     """
     signature = {
-        "requires_dist": sorted({_normal_form(_requirement(text, "METADATA")) for text in facts.requires_dist}),
-        "requires_python": _specifiers(SpecifierSet(facts.requires_python or "")),
+        "requires_dist": sorted({requirement_form(_requirement(text, "METADATA")) for text in facts.requires_dist}),
+        "requires_python": specifier_form(SpecifierSet(facts.requires_python or "")),
         "provides_extra": sorted({canonicalize_name(extra) for extra in facts.provides_extra}),
     }
     return json.dumps(signature, sort_keys=True, separators=(",", ":"))
 
 
-def _normal_form(requirement: Requirement) -> str:
+def requirement_form(requirement: Requirement) -> str:
+    """Return a text that is the same for two spellings of one requirement."""
     extras = ",".join(sorted(canonicalize_name(extra) for extra in requirement.extras))
     return "|".join(
         (
             canonicalize_name(requirement.name),
             extras,
-            _specifiers(requirement.specifier),
+            specifier_form(requirement.specifier),
             requirement.url or "",
             str(requirement.marker or ""),
         )
     )
 
 
-def _specifiers(specifiers: SpecifierSet) -> str:
+def specifier_form(specifiers: SpecifierSet) -> str:
+    """Return a text that is the same for two orders of one set of specifiers."""
     return ",".join(sorted(str(specifier) for specifier in specifiers))
 
 

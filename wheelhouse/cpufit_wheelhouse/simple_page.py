@@ -1,8 +1,8 @@
 """One model of an index's pages, written and read as HTML and as JSON.
 
 Specification: "Simple repository API" (PEP 503 HTML, PEP 691 JSON, PEP 592 yanked, PEP 658 and 714 metadata files,
-PEP 629 and 700 versions, PEP 792 status), API version 1.4. What 1.2 brought (PEP 708) was rejected in the end, and 1.5
-(PEP 752) is told by indexes that grant namespaces alone.
+PEP 629 and 700 versions, PEP 740 provenance, PEP 792 status), API version 1.4. What 1.2 brought (PEP 708) was rejected
+in the end, and 1.5 (PEP 752) is told by indexes that grant namespaces alone.
 """
 
 from __future__ import annotations
@@ -60,6 +60,8 @@ class PageFile:
     """With a time zone."""
     yanked: bool | str = False
     """Whether it is yanked, or the reason why; an empty reason is none."""
+    provenance: str | None = None
+    """The address of its provenance object (PEP 740), absolute; None where there are no attestations."""
     private: Mapping[str, Any] = field(default_factory=dict)
     """JSON values under keys of our own (``_cpufit_…``); only the JSON page carries them."""
 
@@ -145,6 +147,8 @@ def _file_as_json(file: PageFile) -> dict[str, object]:
         entry["data-dist-info-metadata"] = {"sha256": file.core_metadata}
     # PEP 691, "Project Detail": a boolean, or a reason that is not empty.
     entry["yanked"] = file.yanked if file.yanked != "" else True
+    if file.provenance is not None:
+        entry["provenance"] = file.provenance
     entry.update(file.private)
     return entry
 
@@ -201,6 +205,8 @@ def _anchor(file: PageFile) -> str:
     if file.yanked is not False:
         # PEP 592, "Specification": the attribute's presence says that it is yanked, its value why.
         attributes["data-yanked"] = "" if file.yanked is True else file.yanked
+    if file.provenance is not None:
+        attributes["data-provenance"] = file.provenance
     text = " ".join(f'{name}="{_escaped(value)}"' for name, value in attributes.items())
     # PEP 503: the text is the last part of the address, the file's name.
     return f"<a {text}>{_escaped(file.filename)}</a>"
@@ -273,8 +279,19 @@ def _file_from_json(entry: Mapping[str, Any], page_url: str) -> PageFile:
         size=entry.get("size"),
         upload_time=None if uploaded is None else _time(uploaded),
         yanked=yanked if isinstance(yanked, str) and yanked else yanked is not False and yanked is not None,
+        provenance=_address(entry.get("provenance"), page_url),
         private={name: value for name, value in entry.items() if name.startswith("_cpufit_")},
     )
+
+
+def _address(found: object, page_url: str) -> str | None:
+    """Return an address as an absolute one; None for anything else. A digest stood there in PEP 740's first form."""
+    if not isinstance(found, str) or not found or _SHA256.fullmatch(found):
+        return None
+    try:
+        return urljoin(page_url, found)
+    except ValueError:
+        return None
 
 
 def _time(text: str) -> datetime:
@@ -343,5 +360,6 @@ class _LinkReader(HTMLParser):
                 requires_python=found.get("data-requires-python") or None,
                 core_metadata=metadata.get("sha256"),
                 yanked=found.get("data-yanked") or "data-yanked" in found,
+                provenance=_address(found.get("data-provenance"), self._base),
             )
         )

@@ -12,8 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from packaging.version import Version
+
 from cpufit_resolver.need import Need
-from cpufit_wheelhouse.errors import FileExists, NeedRefused, VariantsDisagree, VariantsNotEnabled
+from cpufit_wheelhouse.errors import FileExists, NeedRefused, SdistExists, VariantsDisagree, VariantsNotEnabled
 from cpufit_wheelhouse.judgement import asks_for
 
 from .records import NewFile, ProjectSnapshot, StoredFile
@@ -36,7 +38,8 @@ def decide(snapshot: ProjectSnapshot | None, new: NewFile, *, declared: bool, va
     :param snapshot: the project as it is; None if it is not hosted yet
     :param declared: somebody gave the need with this upload
     :param variants: this upload turns the project's variants on
-    :raises FileExists: the same name and need is there with other bytes
+    :raises FileExists: the same name and need is there with other bytes, or the same bytes under another name
+    :raises SdistExists: it is a source distribution, and the release has one of another name
     :raises VariantsNotEnabled: the same name is there with another need, and the project takes no variants
     :raises NeedRefused: the same bytes are there, and the declared need asks for less than theirs
     :raises VariantsDisagree: the release has a CPU-specific wheel, and its wheels would differ in dependencies
@@ -49,11 +52,26 @@ def decide(snapshot: ProjectSnapshot | None, new: NewFile, *, declared: bool, va
         if decision.status == "same":
             return decision
     else:
+        _check_other_names(files, new)
         decision = Decision(status="new")
     others = [file for file in namesakes if file is not twin]
     _check_namesakes(others, new, variants=variants or (snapshot is not None and snapshot.project.variants))
     _check_dependencies((file for file in files if file is not twin and file.version == new.version), new)
     return decision
+
+
+def _check_other_names(files: Iterable[StoredFile], new: NewFile) -> None:
+    """Refuse what is here under another name: two names of one file are told apart by whoever wants to mislead."""
+    for file in files:
+        if file.sha256 == new.sha256:
+            raise FileExists(
+                f"File already exists: these bytes are here as {file.filename}",
+                hint="one file has one name; nothing was changed",
+            )
+        # 1.0 and 1.0.0 are one release for every installer
+        same_release = new.kind == file.kind == "sdist" and Version(new.version) == Version(file.version)
+        if same_release and new.filename != file.filename:
+            raise SdistExists(f"{file.filename} is the source distribution of {new.version}")
 
 
 def _same_bytes(twin: StoredFile, new: NewFile, *, declared: bool) -> Decision:

@@ -1,0 +1,88 @@
+"""The settings of uploads: what one may bring, and the rules that it is held to.
+
+``docs/reference/uploads.md`` tells each rule, and what is refused by it.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings
+
+from cpufit_wheelhouse.admission.rules import AdmissionRules
+
+
+class UploadSettings(BaseSettings):
+    """What a person may decide about the uploads of one server; a part of its settings."""
+
+    max_form_bytes: int = Field(
+        default=16 * 1024**2, ge=1, description="All form fields of an upload but the file, in bytes."
+    )
+    max_attestations_bytes: int = Field(
+        default=256 * 1024, ge=1, description="The longest attestations of one file (PEP 740), in bytes."
+    )
+    uploads: bool = Field(default=True, description="Whether uploads are taken.")
+    require_digest: bool = Field(default=False, description="Whether an upload has to announce a digest of its file.")
+    descriptive_metadata: bool = Field(
+        default=True,
+        description="Whether an upload's metadata that people read is checked: summary, addresses, URLs, licences.",
+    )
+    exact_sdist_names: bool = Field(
+        default=True,
+        description="Whether an uploaded source distribution is called as PEP 625 says, unless its metadata is 1.x.",
+    )
+    exact_wheel_names: bool = Field(
+        default=False, description="Whether an uploaded wheel's name begins with its project's name in normal form."
+    )
+    refuse_standard_library_names: bool = Field(
+        default=True, description="Whether uploads may make no project that is called as a standard module."
+    )
+    allow_local_versions: bool = Field(default=True, description="Whether uploads may have a local version (1.0+cu12).")
+    allow_direct_requirements: bool = Field(
+        default=True, description="Whether uploads may require an address (name @ https://…)."
+    )
+    known_classifiers: bool = Field(
+        default=False, description="Whether uploads may have known classifiers alone; needs cpufit[strict]."
+    )
+    rendering_descriptions: bool = Field(
+        default=False, description="Whether an upload's description has to render; needs cpufit[strict]."
+    )
+    platform_tags: str | None = Field(
+        default=None,
+        description="Patterns of the platform tags that uploads may have, with commas between; without it all.",
+    )
+    release_open_days: int | None = Field(
+        default=None, ge=0, description="Days after its first file in which a release takes further uploads."
+    )
+    max_project_bytes: int | None = Field(
+        default=None, ge=1, description="What the files of one project may have together, in bytes."
+    )
+
+    @field_validator("known_classifiers", "rendering_descriptions", mode="after")
+    @classmethod
+    def _installed(cls, value: bool, info: ValidationInfo) -> bool:
+        needed = {
+            "known_classifiers": ("trove_classifiers",),
+            "rendering_descriptions": ("readme_renderer", "cmarkgfm"),
+        }
+        if value and not all(map(find_spec, needed[str(info.field_name)])):
+            raise ValueError("it needs packages that are not installed: pip install 'cpufit[strict]'")
+        return value
+
+    @property
+    def admission_rules(self) -> AdmissionRules:
+        """What uploads are held to."""
+        return AdmissionRules(
+            descriptive_metadata=self.descriptive_metadata,
+            exact_sdist_names=self.exact_sdist_names,
+            exact_wheel_names=self.exact_wheel_names,
+            refuse_standard_library_names=self.refuse_standard_library_names,
+            allow_local_versions=self.allow_local_versions,
+            allow_direct_requirements=self.allow_direct_requirements,
+            known_classifiers=self.known_classifiers,
+            rendering_descriptions=self.rendering_descriptions,
+            platform_tags=tuple(tag for part in (self.platform_tags or "").split(",") if (tag := part.strip())),
+            release_open_days=self.release_open_days,
+            project_bytes=self.max_project_bytes,
+        )

@@ -1,0 +1,76 @@
+"""From a file that was opened and judged to what the catalog keeps of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cpufit_resolver.need import BASELINE_NEED, Need
+
+from .archive import WheelInfo
+from .blobs import StagedBlob
+from .catalog import NewFile
+from .metadata import dependency_signature
+from .sdist import SdistInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrivingBytes:
+    """What will be stored of one file, sealed."""
+
+    file: StagedBlob
+    metadata: StagedBlob
+    attested: StagedBlob | None
+    """The provenance object of its attestations; None where there are none."""
+
+    @property
+    def blobs(self) -> tuple[StagedBlob, ...]:
+        """Everything that is moved into the store."""
+        return (self.file, self.metadata) if self.attested is None else (self.file, self.metadata, self.attested)
+
+    @property
+    def attestations_sha256(self) -> str | None:
+        """The digest of the provenance object."""
+        return None if self.attested is None else self.attested.digests.sha256
+
+
+def wheel_facts(
+    info: WheelInfo, need: Need | None, arriving: ArrivingBytes, provenance: Mapping[str, object]
+) -> NewFile:
+    """Return what the catalog keeps of a wheel."""
+    return NewFile(
+        kind="wheel",
+        version=str(info.filename.version),
+        filename=info.filename.ordinary().format(),
+        need=need,
+        sha256=arriving.file.digests.sha256,
+        blake2=arriving.file.digests.blake2b,
+        size=arriving.file.size,
+        metadata_sha256=arriving.metadata.digests.sha256,
+        requires_python=info.metadata.requires_python,
+        dependencies_key=dependency_signature(info.metadata),
+        tags=tuple(sorted(info.filename.tags)),
+        platforms=info.filename.platforms,
+        build=info.filename.build,
+        has_native=bool(info.native),
+        provenance=provenance,
+        attestations_sha256=arriving.attestations_sha256,
+    )
+
+
+def sdist_facts(info: SdistInfo, arriving: ArrivingBytes, provenance: Mapping[str, object]) -> NewFile:
+    """Return what the catalog keeps of a source distribution."""
+    return NewFile(
+        kind="sdist",
+        version=str(info.filename.version),
+        filename=info.filename.format(),
+        need=BASELINE_NEED,
+        sha256=arriving.file.digests.sha256,
+        blake2=arriving.file.digests.blake2b,
+        size=arriving.file.size,
+        metadata_sha256=arriving.metadata.digests.sha256,
+        requires_python=info.metadata.requires_python,
+        dependencies_key=dependency_signature(info.metadata),
+        provenance=provenance,
+        attestations_sha256=arriving.attestations_sha256,
+    )
