@@ -24,6 +24,8 @@ def keep(
     for known in snapshot.derived:
         if (known.kind, known.filename, known.sha256) == (kind, filename, sha256):
             return known
-    home.blobs.put_bytes(data)
     new = NewDerived(version=version, kind=kind, filename=filename, sha256=sha256, size=len(data))
-    return home.catalog.add_derived(snapshot.project.name, new)
+    with home.blobs.stage() as staged:
+        staged.write(data)
+        staged.seal()
+        return home.catalog.add_derived(snapshot.project.name, new, before_commit=lambda: home.blobs.commit(staged))

@@ -28,6 +28,8 @@ STATUSES: dict[type[CpufitError], int] = {
     wheelhouse_errors.WheelTooLarge: 413,
     wheelhouse_errors.StoreError: 409,
     wheelhouse_errors.DigestMismatch: 400,
+    wheelhouse_errors.FileNameDeleted: 409,
+    wheelhouse_errors.ProjectClosed: 403,
     wheelhouse_errors.NeedRefused: 400,
     wheelhouse_errors.ProjectTooLarge: 413,
     wheelhouse_errors.NoSuchProject: 404,

@@ -38,7 +38,8 @@ class Selectors:
         self._wanted = wanted
         self._home = home
         self._base_url = base_url
-        self._made: OrderedDict[Hashable, DerivedFile] = OrderedDict()
+        self._made: OrderedDict[Hashable, tuple[int, DerivedFile]] = OrderedDict()
+        """With the project's serial when it was made."""
         self._lock = threading.Lock()
         self._makers = tuple(threading.Lock() for _ in range(_MAKERS))
 
@@ -48,6 +49,7 @@ class Selectors:
         A frozen release keeps the one it was frozen with, and wants it whatever was added to it since.
         """
         found: dict[str, DerivedFile] = {}
+        stored = frozenset(each.sha256 for each in snapshot.derived if each.kind == "selector")
         for release in releases_of(snapshot.files):
             kept = _kept(snapshot, release.version)
             if kept is not None:
@@ -55,31 +57,34 @@ class Selectors:
                 continue
             choosing = selectable_release(release, snapshot.project)
             if choosing is not None:
-                found[release.version] = self._selector(snapshot, choosing)
+                found[release.version] = self._selector(snapshot, choosing, stored)
         return found
 
-    def _selector(self, snapshot: ProjectSnapshot, release: Release) -> DerivedFile:
-        key = _facts(snapshot.project, release)
-        made = self._remembered(key)
+    def _selector(self, snapshot: ProjectSnapshot, release: Release, stored: frozenset[str]) -> DerivedFile:
+        key, serial = _facts(snapshot.project, release), snapshot.project.serial
+        made = self._remembered(key, serial, stored)
         if made is not None:
             return made
         # One maker for each selector; other projects' pages wait for it only where they share a lock by chance.
         with self._makers[hash(snapshot.project.name) % len(self._makers)]:
-            made = self._remembered(key)
+            made = self._remembered(key, serial, stored)
             if made is None:
                 made = self._make(snapshot, release)
-                self._remember(key, made)
+                self._remember(key, serial, made)
             return made
 
-    def _remembered(self, key: Hashable) -> DerivedFile | None:
+    def _remembered(self, key: Hashable, serial: int, stored: frozenset[str]) -> DerivedFile | None:
         with self._lock:
-            if key in self._made:
-                self._made.move_to_end(key)
-            return self._made.get(key)
+            if key not in self._made:
+                return None
+            self._made.move_to_end(key)
+            since, made = self._made[key]
+        # a deletion takes selectors out of the catalog, and the same release may come back after it
+        return made if serial <= since or made.sha256 in stored else None
 
-    def _remember(self, key: Hashable, made: DerivedFile) -> None:
+    def _remember(self, key: Hashable, serial: int, made: DerivedFile) -> None:
         with self._lock:
-            self._made[key] = made
+            self._made[key] = (serial, made)
             if len(self._made) > _REMEMBERED:
                 self._made.popitem(last=False)
 

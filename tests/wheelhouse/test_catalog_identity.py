@@ -11,8 +11,15 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from cpufit_resolver.need import BASELINE_NEED, ArchNeed, Need, parse_need
-from cpufit_wheelhouse.catalog import NewFile, Project, ProjectSnapshot, StoredFile, decide
-from cpufit_wheelhouse.errors import FileExists, NeedRefused, VariantsDisagree, VariantsNotEnabled
+from cpufit_wheelhouse.catalog import JournalEntry, NewFile, Project, ProjectSnapshot, ProjectStatus, StoredFile, decide
+from cpufit_wheelhouse.errors import (
+    FileExists,
+    FileNameDeleted,
+    NeedRefused,
+    ProjectClosed,
+    VariantsDisagree,
+    VariantsNotEnabled,
+)
 
 LINUX = "manylinux_2_17_x86_64"
 X86 = frozenset({"x86_64"})
@@ -197,3 +204,74 @@ def test_a_source_distribution_may_depend_on_other_things() -> None:
     assert verdict(hosted(sdist), wheel("a", V3)) == "new"
     with pytest.raises(FileExists):
         verdict(hosted(sdist), dataclasses.replace(sdist, sha256="d" * 64))
+
+
+def deleted(new: NewFile, why: str = "broken") -> JournalEntry:
+    return JournalEntry(
+        id=1,
+        happened_at=datetime(2026, 1, 2, tzinfo=timezone.utc),
+        project=canonicalize_name("demo"),
+        action="delete",
+        filename=new.filename,
+        sha256=new.sha256,
+        need_key=new.need_key,
+        who="mara",
+        why=why,
+    )
+
+
+@pytest.mark.parametrize(
+    ("gone", "new", "variants"),
+    [
+        (wheel("a"), wheel("a"), False),
+        (wheel("a"), wheel("c"), False),
+        (wheel("a"), wheel("c", V2), False),
+        (wheel("a"), wheel("a"), True),
+        (wheel("a"), wheel("c"), True),
+        # "nothing" and the floor of an architecture are one need, and an unknown one may be any
+        (wheel("a", BASELINE_NEED), wheel("c", V1), True),
+        (wheel("a", None), wheel("c", V3), True),
+        (wheel("a", V3), wheel("c", None), True),
+    ],
+)
+def test_a_deleted_name_takes_no_other_bytes(gone: NewFile, new: NewFile, variants: bool) -> None:
+    for snapshot in (hosted(variants=variants), None):
+        with pytest.raises(FileNameDeleted, match="deleted here on 2026-01-02: broken"):
+            decide(snapshot, new, declared=True, variants=variants, deleted=[deleted(gone)])
+
+
+def test_with_variants_a_deleted_name_is_free_for_another_need() -> None:
+    decision = decide(hosted(variants=True), wheel("c", V2), declared=True, variants=False, deleted=[deleted(wheel())])
+    assert decision.status == "new"
+
+
+def test_the_deleted_bytes_alone_come_back_and_only_by_who_may_restore_them() -> None:
+    gone = [deleted(wheel("a")), deleted(wheel("c"))]
+    decision = decide(hosted(), wheel("a"), declared=False, variants=False, deleted=gone, restoring=True)
+    assert decision.status == "new"
+    with pytest.raises(FileNameDeleted, match="a file of this name was"):
+        decide(hosted(), wheel("d"), declared=False, variants=False, deleted=gone, restoring=True)
+    with pytest.raises(FileNameDeleted, match="these bytes were") as caught:
+        decide(hosted(), wheel("a"), declared=False, variants=False, deleted=gone)
+    assert "admin" in (caught.value.hint or "")
+
+
+def test_what_is_here_again_is_not_held_against_its_deletion() -> None:
+    again = decide(hosted(wheel()), wheel(), declared=False, variants=False, deleted=[deleted(wheel())])
+    assert again.status == "same"
+
+
+@pytest.mark.parametrize(
+    ("status", "open_"), [("active", True), ("deprecated", True), ("archived", False), ("quarantined", False)]
+)
+def test_a_status_says_whether_anything_comes_in(status: ProjectStatus, open_: bool) -> None:
+    snapshot = hosted(wheel())
+    project = dataclasses.replace(snapshot.project, status=status, status_reason="use other")
+    snapshot = dataclasses.replace(snapshot, project=project)
+    for new in (wheel(), wheel("c", version="2.0", filename="demo-2.0-py3-none-any.whl")):
+        if open_:
+            decide(snapshot, new, declared=False, variants=False)
+            continue
+        with pytest.raises(ProjectClosed, match=f"is {status} and takes no files: use other") as caught:
+            decide(snapshot, new, declared=False, variants=False)
+        assert caught.value.code == f"project-{status}"

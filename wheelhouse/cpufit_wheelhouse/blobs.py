@@ -18,6 +18,7 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -133,7 +134,7 @@ class BlobStore:
     def commit(self, staged: StagedBlob) -> str:
         """Move a staging file into the store and return its SHA-256; when this returns, the blob survives a power cut.
 
-        Bytes that are here already are left as they are, and the staging file is removed.
+        Bytes that are here already are left as they are but for their date, and the staging file is removed.
         """
         for folder in self.move(staged):
             fsync_folder(folder)
@@ -149,6 +150,8 @@ class BlobStore:
         target.parent.mkdir(parents=True, exist_ok=True)
         if _size(target) == staged.size:
             staged.discard()
+            # somebody needs it from now on: a sweep that finds no row yet leaves it
+            os.utime(target)
         else:
             staged.path.replace(target)
         # Also where the blob or a folder was here already: whoever made it may have died before its own fsync.
@@ -179,6 +182,32 @@ class BlobStore:
         :raises NoSuchFile: as :meth:`path`
         """
         return self.path(sha256).open("rb")
+
+    def remove(self, sha256: str) -> int | None:
+        """Remove a blob and return its size in bytes; None where it is not here.
+
+        Nothing here knows who needs it: see :mod:`cpufit_wheelhouse.sweeping`.
+        """
+        place = self._place(sha256)
+        size = _size(place) if _SHA256.fullmatch(sha256) is not None else None
+        if size is not None:
+            place.unlink(missing_ok=True)
+        return size
+
+    def aged(self, older_than: timedelta, *, at_once: int) -> Iterator[tuple[str, ...]]:
+        """Yield the SHA-256 of the blobs that nobody moved in for this long, some at a time."""
+        border = time.time() - older_than.total_seconds()
+        found: list[str] = []
+        for folder in sorted(self._blobs.glob("??/??")):
+            for path in folder.iterdir():
+                with suppress(FileNotFoundError):
+                    if _SHA256.fullmatch(path.name) is not None and path.stat().st_mtime <= border:
+                        found.append(path.name)
+                if len(found) == at_once:
+                    yield tuple(found)
+                    found.clear()
+        if found:
+            yield tuple(found)
 
     def sweep(self, older_than: timedelta = STALE_AFTER) -> int:
         """Remove the staging files that dead processes left; returns how many.

@@ -20,6 +20,8 @@
     ├── StoreError                     a file that cannot go in or come out
     │   ├── DigestMismatch             its bytes are not those that were announced
     │   ├── FileExists                 the same name with other bytes is there
+    │   ├── FileNameDeleted            … was there, and was deleted
+    │   ├── ProjectClosed              the project's status lets nothing in
     │   ├── VariantsNotEnabled         … with another need, and the project takes no variants
     │   ├── VariantsDisagree           two variants of one release depend on different things
     │   ├── SdistExists                the release has a source distribution of another name
@@ -154,6 +156,20 @@ class FileExists(StoreError):
 
     code = "file-already-exists"
     usual_hint = "a file never changes under its name: give the new one another version or build tag"
+
+
+class FileNameDeleted(StoreError):
+    """A file of a name that was deleted: locks and caches may still know the bytes that it had."""
+
+    code = "filename-was-deleted"
+    usual_hint = "give the new build another version or build tag; the deleted bytes alone can come back, by an admin"
+
+
+class ProjectClosed(StoreError):
+    """An upload to a project that is archived or quarantined (PEP 792)."""
+
+    code = "project-archived"
+    usual_hint = "whoever runs the index can make it active again: cpufit-server project status NAME active"
 
 
 class VariantsNotEnabled(StoreError):

@@ -107,11 +107,13 @@ class Ingest:
         limits: ArchiveLimits = DEFAULT_LIMITS,
         *,
         below_verdict: BelowVerdict = "refuse",
+        restoring: bool = False,
     ) -> None:
         """Take what is needed.
 
         :param inspector: reads the machine code of wheels; without one, those nobody declares a need for stay unknown
         :param below_verdict: whether a declared need or a label below the verdict is refused, or raised to it
+        :param restoring: whether a deleted file may come back: the same bytes, under the same name
         """
         self._catalog = catalog
         self._blobs = blobs
@@ -119,6 +121,13 @@ class Ingest:
         self._limits = limits
         self._below: BelowVerdict = below_verdict
         self._turns = tuple(threading.Lock() for _ in range(_TURNS))
+        self._restoring = restoring
+
+    def restoring(self) -> Ingest:
+        """Return the same use case for somebody who may let deleted files come back."""
+        return Ingest(
+            self._catalog, self._blobs, self._inspector, self._limits, below_verdict=self._below, restoring=True
+        )
 
     def wheel(
         self,
@@ -239,7 +248,15 @@ class Ingest:
 
     def _decision(self, offer: _Offer) -> _Round:
         snapshot = self._catalog.snapshot(offer.project)
-        decision = decide(snapshot, offer.new, declared=offer.declared, variants=offer.turns_variants_on)
+        decision = decide(
+            snapshot,
+            offer.new,
+            declared=offer.declared,
+            variants=offer.turns_variants_on,
+            # a deletion after the snapshot moves the serial on, and this is decided anew
+            deleted=self._catalog.journal.deleted(offer.project, offer.new.filename),
+            restoring=self._restoring,
+        )
         return _Round(
             seen=None if snapshot is None else snapshot.project.serial,
             decision=decision,

@@ -3,10 +3,11 @@
 ::
 
     records.py     the values that go in and come out
+    lifecycle.py   yanks, statuses and deletions; journal.py: who did what, when and why
     identity.py    the rules: when two files are the same, further variants, or in each other's way (pure)
     catalog.py     Catalog: one transaction per change
     statements.py  the statements that these consist of; rows.py: values to rows and back
-    tokens.py      upload tokens
+    tokens.py      what may be read, uploaded and changed, and with which secret
     freezes.py     releases whose selector keeps its bytes
     inspections.py verdicts, overrides, files held until their verdict comes; hidings.py: files in no view
     demands.py     what was wanted and is not here
@@ -22,24 +23,31 @@ from .demands import DemandLimits
 from .identity import Decision, decide
 from .inspections import OVERRIDE, HeldFile, NewHeld, new_override
 from .records import (
+    SCOPES,
     UNKNOWN_KEY,
+    USUAL_SCOPES,
     Demand,
     DemandCount,
     DerivedFile,
     Freeze,
     Hiding,
+    JournalEntry,
     NewDerived,
     NewFile,
     Project,
     ProjectSnapshot,
+    ProjectStatus,
     StoredFile,
     TokenGrant,
+    TokenScope,
 )
 from .statements import CatalogChanged
 
 __all__ = [
     "OVERRIDE",
+    "SCOPES",
     "UNKNOWN_KEY",
+    "USUAL_SCOPES",
     "Catalog",
     "CatalogChanged",
     "Decision",
@@ -50,13 +58,16 @@ __all__ = [
     "Freeze",
     "HeldFile",
     "Hiding",
+    "JournalEntry",
     "NewDerived",
     "NewFile",
     "NewHeld",
     "Project",
     "ProjectSnapshot",
+    "ProjectStatus",
     "StoredFile",
     "TokenGrant",
+    "TokenScope",
     "decide",
     "new_override",
 ]

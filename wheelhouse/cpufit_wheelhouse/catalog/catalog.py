@@ -7,7 +7,7 @@ and nothing was written, so that it decides anew. A large wheel is hashed and re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,6 @@ from sqlalchemy import URL, Connection, Engine, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cpufit_resolver.need import Need
-from cpufit_wheelhouse.errors import NoSuchProject
 from cpufit_wheelhouse.inspection.verdict import Verdict
 
 from . import rows, schema, statements
@@ -28,8 +27,12 @@ from .freezes import FreezeTable, freezes_in_force
 from .groups import Folders, GroupedWriter
 from .hidings import HidingTable, hidden_in
 from .inspections import InspectionTable, write_verdict
+from .journal import JournalTable
+from .journal import write as write_journal
+from .lifecycle import LifecycleTable
 from .records import (
     UNKNOWN_KEY,
+    USUAL_SCOPES,
     DerivedFile,
     DerivedKind,
     NewDerived,
@@ -39,6 +42,7 @@ from .records import (
     ProjectSnapshot,
     StoredFile,
     TokenGrant,
+    TokenScope,
     UnknownPolicy,
 )
 from .statements import CatalogChanged
@@ -59,6 +63,8 @@ class Catalog:
         self.hidings = HidingTable(engine)
         self.demands = DemandTable(engine)
         self.freezes = FreezeTable(engine)
+        self.lifecycle = LifecycleTable(engine)
+        self.journal = JournalTable(engine)
 
     @classmethod
     def open(cls, url: str | URL) -> Catalog:
@@ -184,10 +190,12 @@ class Catalog:
         plain: PlainPolicy | None = None,
         build_sdist: bool | None = None,
         instead: str | None = None,
+        said: tuple[str, str] | None = None,
     ) -> Project:
         """Change a project's policy, leaving what is None, and return the project.
 
         :param instead: the project to name where nothing fits; empty for none
+        :param said: who changes it and why, for the journal
         :raises NoSuchProject: it is not hosted
         """
         wanted = {"variants": variants, "unknown": unknown, "plain": plain, "build_sdist": build_sdist}
@@ -196,13 +204,13 @@ class Catalog:
             given["instead"] = canonicalize_name(instead) or None
         projects = schema.projects
         with self._writer.begin() as connection:
-            project = statements.find_project(connection, canonicalize_name(name))
-            if project is None:
-                raise NoSuchProject(f"no project {name!r} is hosted here")
+            project = statements.hosted(connection, name)
             if any(getattr(project, key) != value for key, value in given.items()):
                 change = {**given, "serial": projects.c.serial + 1}
                 connection.execute(update(projects).where(projects.c.id == project.id).values(change))
-                project = statements.find_project(connection, project.name) or project
+                if said is not None:
+                    write_journal(connection, project.id, "settings", who=said[0], why=said[1])
+                project = statements.hosted(connection, name)
         return project
 
     # Changing files.
@@ -289,16 +297,17 @@ class Catalog:
         with self._writer.begin() as connection:
             write_verdict(connection, sha256, verdict)
 
-    def add_derived(self, project: str, new: NewDerived) -> DerivedFile:
-        """Add a selector or a variants file, whose blob is stored already; the same one twice is one.
+    def add_derived(
+        self, project: str, new: NewDerived, *, before_commit: Callable[[], object] = lambda: None
+    ) -> DerivedFile:
+        """Add a selector or a variants file; the same one twice is one.
 
+        :param before_commit: as in :meth:`add_file`
         :raises NoSuchProject: the project is not hosted
         """
         name, derived = canonicalize_name(project), schema.derived
         with self._writer.begin() as connection:
-            found = statements.find_project(connection, name)
-            if found is None:
-                raise NoSuchProject(f"no project {project!r} is hosted here")
+            found = statements.hosted(connection, project)
             # The project's row is locked before looking, so that two writers of one selector do not both find none.
             statements.bump(connection, found.id)
             query = select(derived).where(
@@ -312,21 +321,33 @@ class Catalog:
                 connection.rollback()
                 return rows.derived_of(row, name)
             statements.insert_derived(connection, [new], found.id, None, datetime.now(timezone.utc))
+            before_commit()
             return rows.derived_of(connection.execute(query).one(), name)
 
     # Tokens; see cpufit_wheelhouse.catalog.tokens.
 
-    def create_token(self, projects: tuple[str, ...] | None, description: str) -> str:
-        """Make an upload token and return its secret; ``projects`` None lets it upload to every project."""
-        return self._tokens.create(projects, description)
+    def create_token(
+        self,
+        projects: tuple[str, ...] | None,
+        description: str,
+        *,
+        scopes: frozenset[TokenScope] = USUAL_SCOPES,
+        expires_at: datetime | None = None,
+    ) -> str:
+        """Make a token and return its secret; ``projects`` None makes it one for every project."""
+        return self._tokens.create(projects, description, scopes=scopes, expires_at=expires_at)
 
     def check_token(self, secret: str) -> TokenGrant | None:
-        """Return what a secret allows; None for an unknown or revoked one."""
+        """Return what a secret allows; None for an unknown or revoked one. Whether it has expired is in the grant."""
         return self._tokens.check(secret)
 
     def tokens(self) -> tuple[TokenGrant, ...]:
         """Return every token, revoked ones too, oldest first."""
         return self._tokens.all()
+
+    def note_token_uses(self, uses: Mapping[int, datetime]) -> None:
+        """Write down when tokens were used last, by their ids."""
+        self._tokens.note_uses(uses)
 
     def revoke_token(self, token_id: int) -> bool:
         """End a token; False where no valid one has this id."""

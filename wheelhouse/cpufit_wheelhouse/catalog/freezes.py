@@ -9,7 +9,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
-from . import schema, statements
+from . import journal, schema, statements
 from .engine import for_writing
 from .records import Freeze, StoredFile
 
@@ -50,8 +50,9 @@ class FreezeTable:
         }
         with self._writer.begin() as connection:
             project_id = statements.claim(connection, project, seen, variants=False)
-            _end(connection, project_id, version, who=who, why=why, now=now)
+            end_in(connection, project_id, version, who=who, why=why, now=now)
             connection.execute(insert(schema.freezes), {**row, "project_id": project_id})
+            journal.write(connection, project_id, "freeze", who=who, why=f"{version}: {why}")
         return Freeze(
             version=version,
             selector_sha256=selector_sha256,
@@ -67,10 +68,10 @@ class FreezeTable:
             found = statements.find_project(connection, canonicalize_name(project))
             if found is None:
                 return False
-            now = datetime.now(timezone.utc)
-            ended = _end(connection, found.id, version, who=who, why=why, now=now)
+            ended = end_in(connection, found.id, version, who=who, why=why)
             if ended:
                 statements.bump(connection, found.id)
+                journal.write(connection, found.id, "unfreeze", who=who, why=f"{version}: {why}")
         return ended > 0
 
     def of(self, project: str) -> tuple[Freeze, ...]:
@@ -89,10 +90,13 @@ def freezes_in_force(connection: Connection, project_id: int) -> tuple[Freeze, .
     return tuple(map(_freeze, connection.execute(query.order_by(freezes.c.id))))
 
 
-def _end(connection: Connection, project_id: int, version: str, *, who: str, why: str, now: datetime) -> int:
+def end_in(
+    connection: Connection, project_id: int, version: str, *, who: str, why: str, now: datetime | None = None
+) -> int:
+    """End the freeze of a release in its caller's transaction; returns how many were in force, which is one or none."""
     freezes = schema.freezes
     in_force = (freezes.c.project_id == project_id, freezes.c.version == version, freezes.c.ended_at.is_(None))
-    values = {"ended_at": now, "ended_who": who, "ended_why": why}
+    values = {"ended_at": now or datetime.now(timezone.utc), "ended_who": who, "ended_why": why}
     return connection.execute(update(freezes).where(*in_force).values(values)).rowcount
 
 

@@ -12,11 +12,9 @@ from typing import Any
 from packaging.utils import canonicalize_name
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
-from cpufit_wheelhouse.errors import NoSuchProject
-
-from . import schema, statements
+from . import journal, rows, schema, statements
 from .engine import for_writing
-from .records import Hiding, Project
+from .records import Hiding, Project, StoredFile
 
 
 class HidingTable:
@@ -33,7 +31,7 @@ class HidingTable:
         """
         hidings = schema.hidings
         with self._writer.begin() as connection:
-            found = _project(connection, project)
+            found = statements.hosted(connection, project)
             if any(hiding.sha256 == sha256 for hiding in hidden_in(connection, found.id)):
                 return None
             new = Hiding(sha256=sha256, who=who, why=why, created_at=datetime.now(timezone.utc))
@@ -41,21 +39,24 @@ class HidingTable:
             connection.execute(insert(hidings), {**row, "project_id": found.id})
             # pages are kept under the project's serial: this is what takes effect at once
             statements.bump(connection, found.id)
+            journal.write(connection, found.id, "hide", who=who, why=why, files=_files(connection, found, sha256))
         return new
 
-    def show(self, project: str, sha256: str) -> bool:
+    def show(self, project: str, sha256: str, *, who: str = "", why: str = "") -> bool:
         """End the hiding of these bytes; False where they are not hidden.
 
+        :param who: who says so, for the journal
         :raises NoSuchProject: the project is not hosted
         """
         hidings = schema.hidings
         with self._writer.begin() as connection:
-            found = _project(connection, project)
+            found = statements.hosted(connection, project)
             known = (hidings.c.project_id == found.id, hidings.c.sha256 == sha256, hidings.c.ended_at.is_(None))
             change = update(hidings).where(*known).values(ended_at=datetime.now(timezone.utc))
             ended = connection.execute(change).rowcount > 0
             if ended:
                 statements.bump(connection, found.id)
+                journal.write(connection, found.id, "unhide", who=who, why=why, files=_files(connection, found, sha256))
         return ended
 
     def of(self, project: str) -> tuple[Hiding, ...]:
@@ -75,11 +76,10 @@ def hidden_in(connection: Connection, project_id: int) -> tuple[Hiding, ...]:
     return tuple(map(_hiding, connection.execute(query.order_by(hidings.c.id)).all()))
 
 
-def _project(connection: Connection, name: str) -> Project:
-    found = statements.find_project(connection, canonicalize_name(name))
-    if found is None:
-        raise NoSuchProject(f"no project {name!r} is hosted here")
-    return found
+def _files(connection: Connection, project: Project, sha256: str) -> tuple[StoredFile, ...]:
+    files = schema.files
+    query = select(files).where(files.c.project_id == project.id, files.c.sha256 == sha256)
+    return tuple(rows.file_of(row, project.name) for row in connection.execute(query))
 
 
 def _hiding(row: Row[Any]) -> Hiding:

@@ -1,4 +1,4 @@
-"""The rules of identity: a file is (project, file name, need).
+"""The rules of identity: a file is (project, file name, need), and what its project's status and past say of it.
 
 Pure: they take what the catalog held at one instant and a new file, and return what is to be done with it, or raise
 why nothing is. Needs are compared by what they ask beyond an architecture's floor, so "nothing" and ``x86_64_v1`` are
@@ -14,11 +14,21 @@ from typing import Literal
 
 from packaging.version import Version
 
-from cpufit_resolver.need import Need
-from cpufit_wheelhouse.errors import FileExists, NeedRefused, SdistExists, VariantsDisagree, VariantsNotEnabled
+from cpufit_resolver.features import architectures
+from cpufit_resolver.need import BASELINE_NEED, Need
+from cpufit_resolver.profile import format_token
+from cpufit_wheelhouse.errors import (
+    FileExists,
+    FileNameDeleted,
+    NeedRefused,
+    ProjectClosed,
+    SdistExists,
+    VariantsDisagree,
+    VariantsNotEnabled,
+)
 from cpufit_wheelhouse.judgement import asks_for
 
-from .records import NewFile, ProjectSnapshot, StoredFile
+from .records import UNKNOWN_KEY, JournalEntry, NewFile, Project, ProjectSnapshot, StoredFile
 
 Status = Literal["new", "same", "need-changed"]
 
@@ -32,19 +42,34 @@ class Decision:
     """The row that holds these bytes already; None for a new file."""
 
 
-def decide(snapshot: ProjectSnapshot | None, new: NewFile, *, declared: bool, variants: bool) -> Decision:
+def decide(
+    snapshot: ProjectSnapshot | None,
+    new: NewFile,
+    *,
+    declared: bool,
+    variants: bool,
+    deleted: Iterable[JournalEntry] = (),
+    restoring: bool = False,
+) -> Decision:
     """Return what is to be done with a file that was checked and judged.
 
     :param snapshot: the project as it is; None if it is not hosted yet
     :param declared: somebody gave the need with this upload
     :param variants: this upload turns the project's variants on
+    :param deleted: the deletions of the project's files of this name, also of a project that was deleted itself
+    :param restoring: whoever brings it may let deleted bytes come back
+    :raises ProjectClosed: the project is archived or quarantined
+    :raises FileNameDeleted: the name is that of a deleted file, and this is not that very file coming back
     :raises FileExists: the same name and need is there with other bytes, or the same bytes under another name
     :raises SdistExists: it is a source distribution, and the release has one of another name
     :raises VariantsNotEnabled: the same name is there with another need, and the project takes no variants
     :raises NeedRefused: the same bytes are there, and the declared need asks for less than theirs
     :raises VariantsDisagree: the release has a CPU-specific wheel, and its wheels would differ in dependencies
     """
+    if snapshot is not None:
+        _check_open(snapshot.project)
     files = () if snapshot is None else snapshot.files
+    variants = variants or (snapshot is not None and snapshot.project.variants)
     namesakes = [file for file in files if file.filename == new.filename]
     twin = next((file for file in namesakes if file.sha256 == new.sha256), None)
     if twin is not None:
@@ -52,10 +77,11 @@ def decide(snapshot: ProjectSnapshot | None, new: NewFile, *, declared: bool, va
         if decision.status == "same":
             return decision
     else:
+        _check_deleted(deleted, new, variants=variants, restoring=restoring)
         _check_other_names(files, new)
         decision = Decision(status="new")
     others = [file for file in namesakes if file is not twin]
-    _check_namesakes(others, new, variants=variants or (snapshot is not None and snapshot.project.variants))
+    _check_namesakes(others, new, variants=variants)
     _check_dependencies((file for file in files if file is not twin and file.version == new.version), new)
     return decision
 
@@ -88,6 +114,45 @@ def _same_bytes(twin: StoredFile, new: NewFile, *, declared: bool) -> Decision:
     if asks_for(twin.need, new.need):
         return Decision(status="same", existing=twin)
     return Decision(status="need-changed", existing=twin)
+
+
+def _check_open(project: Project) -> None:
+    """Refuse what a project's status lets nobody bring (PEP 792): the same file again, too."""
+    if project.status not in ("archived", "quarantined"):
+        return
+    told = "" if project.status_reason is None else f": {project.status_reason}"
+    raise ProjectClosed(
+        f"the project {project.display_name} is {project.status} and takes no files{told}",
+        code=f"project-{project.status}",
+    )
+
+
+def _check_deleted(deleted: Iterable[JournalEntry], new: NewFile, *, variants: bool, restoring: bool) -> None:
+    """Keep a deleted file's name from meaning other bytes, whatever locks and caches remember of it.
+
+    With variants, the name stands for one file of each need. What is not known of a need may be the same.
+    """
+    entries = tuple(deleted)
+    if restoring and any(entry.sha256 == new.sha256 for entry in entries):
+        return
+    for entry in entries:
+        same_bytes = entry.sha256 == new.sha256
+        if same_bytes or not variants or _may_be_the_same(entry.need_key, new.need_key):
+            which = "these bytes were" if same_bytes else "a file of this name was"
+            raise FileNameDeleted(
+                f"{new.filename}: {which} deleted here on {entry.happened_at:%Y-%m-%d}: {entry.why}",
+                hint="a token with the scope admin can bring it back" if same_bytes else None,
+            )
+
+
+def _may_be_the_same(one: str | None, other: str) -> bool:
+    return one is None or UNKNOWN_KEY in (one, other) or _beyond_floors(one) == _beyond_floors(other)
+
+
+def _beyond_floors(need_key: str) -> frozenset[str]:
+    """Return what a need's key asks for beyond an architecture's floor, which is nothing."""
+    floors = {format_token(name, table.floor) for name, table in architectures().items()}
+    return frozenset(need_key.split(",")) - floors - {BASELINE_NEED.key}
 
 
 def _check_namesakes(others: Iterable[StoredFile], new: NewFile, *, variants: bool) -> None:

@@ -19,6 +19,9 @@ FileKind = Literal["wheel", "sdist"]
 DerivedKind = Literal["labelled", "variants-json", "selector"]
 ProjectStatus = Literal["active", "archived", "quarantined", "deprecated"]
 TokenScope = Literal["read", "upload", "admin"]
+JournalAction = Literal[
+    "yank", "unyank", "status", "delete", "delete-project", "hide", "unhide", "freeze", "unfreeze", "settings"
+]
 
 UNKNOWN_KEY = "unknown"
 """The need key of a wheel that nobody judged; no CPU level has this name."""
@@ -269,19 +272,67 @@ class DemandCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """Who did what to a project or one of its files, when and why."""
+
+    id: int
+    happened_at: datetime
+    """Aware, UTC."""
+    project: NormalizedName
+    action: JournalAction
+    filename: str | None
+    """None where it was done to the project."""
+    sha256: str | None
+    need_key: str | None
+    who: str
+    why: str
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what a machine reads."""
+        return {
+            "id": self.id,
+            "at": self.happened_at.isoformat(),
+            "project": self.project,
+            "action": self.action,
+            "filename": self.filename,
+            "sha256": self.sha256,
+            "need": self.need_key,
+            "who": self.who,
+            "why": self.why,
+        }
+
+
+SCOPES: tuple[TokenScope, ...] = ("read", "upload", "admin")
+"""What a token can be for; ``admin`` implies the others."""
+
+USUAL_SCOPES: frozenset[TokenScope] = frozenset({"read", "upload"})
+"""Those of a token for which nobody said anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenGrant:
-    """What an upload token allows; the secret itself is not kept."""
+    """What a token allows; the secret itself is not kept."""
 
     id: int
     projects: tuple[NormalizedName, ...] | None
-    """The projects it may upload to; None for every project."""
+    """The projects that it is for; None for every project."""
     description: str
     created_at: datetime
     revoked_at: datetime | None = None
-    scopes: frozenset[TokenScope] = frozenset({"read", "upload"})
+    scopes: frozenset[TokenScope] = USUAL_SCOPES
     expires_at: datetime | None = None
+    """Aware, UTC; None where it never ends by itself."""
     last_used_at: datetime | None = None
+    """To the minute, roughly: uses are written down together."""
 
     def allows(self, project: str) -> bool:
-        """Tell whether it may upload to a project, given by its normalised name."""
+        """Tell whether it is for a project, given by its normalised name, whatever it may do there."""
         return self.revoked_at is None and (self.projects is None or project in self.projects)
+
+    def includes(self, scope: TokenScope) -> bool:
+        """Tell whether it is for this, in the projects that it is for."""
+        return self.revoked_at is None and (scope in self.scopes or "admin" in self.scopes)
+
+    def expired(self, now: datetime) -> bool:
+        """Tell whether it has ended by itself."""
+        return self.expires_at is not None and self.expires_at <= now

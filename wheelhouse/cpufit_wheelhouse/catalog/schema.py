@@ -254,5 +254,7 @@ journal = Table(
     Column("need_key", Text, nullable=True),
     Column("who", Text, nullable=False),
     Column("why", Text, nullable=False),
+    # of the project, after what was done; NULL in rows of older versions
+    Column("serial", BigInteger, nullable=True),
 )
 Index(None, journal.c.project, journal.c.filename)

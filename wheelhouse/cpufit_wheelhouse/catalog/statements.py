@@ -7,9 +7,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 from packaging.utils import NormalizedName, canonicalize_name
-from sqlalchemy import Connection, Select, Table, insert, select, update
+from sqlalchemy import Connection, Select, Table, func, insert, select, update
 
-from cpufit_wheelhouse.errors import StoreError
+from cpufit_wheelhouse.errors import NoSuchProject, StoreError
 
 from . import rows, schema
 from .records import NewDerived, Project, StoredFile
@@ -29,14 +29,29 @@ def find_project(connection: Connection, name: NormalizedName) -> Project | None
     return None if row is None else rows.project_of(row)
 
 
+def hosted(connection: Connection, name: str) -> Project:
+    """Return a hosted project by its name in any spelling.
+
+    :raises NoSuchProject: it is not hosted
+    """
+    found = find_project(connection, canonicalize_name(name))
+    if found is None:
+        raise NoSuchProject(f"no project {name!r} is hosted here")
+    return found
+
+
 def insert_project(connection: Connection, name: str, *, variants: bool = False) -> int:
-    """Make a project with the default policy; returns its id."""
+    """Make a project with the default policy; returns its id.
+
+    Where a project of this name was deleted, the serial counts on from its last one: pages are known by it.
+    """
+    last = select(func.max(schema.journal.c.serial)).where(schema.journal.c.project == canonicalize_name(name))
     row = {
         **_DEFAULT_POLICY,
         "name": canonicalize_name(name),
         "display_name": name,
         "variants": variants,
-        "serial": 1,
+        "serial": (connection.execute(last).scalar() or 0) + 1,
         "created_at": datetime.now(timezone.utc),
     }
     return inserted(connection, schema.projects, row)

@@ -1,4 +1,4 @@
-"""Upload tokens: made, checked, listed and revoked.
+"""Tokens: made, checked, listed and revoked.
 
 A secret is 32 random bytes, so its plain SHA-256 can be kept: nobody guesses the input, and no salt or slow hash is
 needed, as they would be for a password. Finding the row by that hash leaks no timing about the secret.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -16,7 +17,7 @@ from sqlalchemy import Engine, Row, insert, select, update
 
 from . import schema
 from .engine import for_writing
-from .records import TokenGrant
+from .records import USUAL_SCOPES, TokenGrant, TokenScope
 
 PREFIX = "cpufit-"
 """What every secret begins with, so that people and secret scanners know it when they see it."""
@@ -29,10 +30,19 @@ class TokenTable:
         self._engine = engine
         self._writer = for_writing(engine)
 
-    def create(self, projects: tuple[str, ...] | None, description: str) -> str:
+    def create(
+        self,
+        projects: tuple[str, ...] | None,
+        description: str,
+        *,
+        scopes: frozenset[TokenScope] = USUAL_SCOPES,
+        expires_at: datetime | None = None,
+    ) -> str:
         """Make a token and return its secret, which nobody can be told again.
 
-        :param projects: what it may upload to, in any spelling; None for every project
+        :param projects: what it is for, in any spelling; None for every project
+        :param scopes: what may be done with it there
+        :param expires_at: when it ends by itself, as an aware date; None for never
         """
         secret = PREFIX + secrets.token_urlsafe(32)
         names = None if projects is None else sorted({canonicalize_name(name) for name in projects})
@@ -41,13 +51,15 @@ class TokenTable:
             "projects": names,
             "description": description,
             "created_at": datetime.now(timezone.utc),
+            "scopes": sorted(scopes),
+            "expires_at": expires_at,
         }
         with self._writer.begin() as connection:
             connection.execute(insert(schema.tokens), row)
         return secret
 
     def check(self, secret: str) -> TokenGrant | None:
-        """Return what a secret allows; None for an unknown or revoked one."""
+        """Return what a secret allows; None for an unknown or revoked one. Whether it has expired is in the grant."""
         tokens = schema.tokens
         query = select(tokens).where(tokens.c.secret_sha256 == _digest(secret), tokens.c.revoked_at.is_(None))
         with self._engine.begin() as connection:
@@ -58,6 +70,16 @@ class TokenTable:
         """Return every token, revoked ones too, oldest first."""
         with self._engine.begin() as connection:
             return tuple(map(_grant, connection.execute(select(schema.tokens).order_by(schema.tokens.c.id))))
+
+    def note_uses(self, uses: Mapping[int, datetime]) -> None:
+        """Write down when tokens were used last, in one transaction.
+
+        :param uses: by the tokens' ids
+        """
+        tokens = schema.tokens
+        with self._writer.begin() as connection:
+            for token_id, at in uses.items():
+                connection.execute(update(tokens).where(tokens.c.id == token_id).values(last_used_at=at))
 
     def revoke(self, token_id: int) -> bool:
         """End a token; False where there is none of this id that is valid still."""
