@@ -17,6 +17,7 @@ from cpufit_wheelhouse.holding import Holding
 from cpufit_wheelhouse.home import CATALOG, Home
 
 from . import api, files, health, held, simple, upload, wanted
+from .auth import Tokens
 from .demands import CountingLimits, Demands, demand_limits
 from .front.app import Front
 from .front.serials import SqliteSerials
@@ -83,7 +84,10 @@ async def _lifespan(
     home = store.home
     passing = None if upstream is None else Upstream(upstream, settings)
     demands = _demands(settings, home) if settings.wanted else None
-    flushing = None if demands is None else asyncio.create_task(demands.keep_flushing(settings.wanted_flush_seconds))
+    tokens = Tokens(home.catalog)
+    flushing = [asyncio.create_task(tokens.keep_flushing())]
+    if demands is not None:
+        flushing.append(asyncio.create_task(demands.keep_flushing(settings.wanted_flush_seconds)))
     try:
         holding = Holding(home.path, home.catalog, home.blobs, home.ingest, settings.admission_rules)
         await run_in_threadpool(holding.resume, None if store.pool is None else store.pool.submit)
@@ -101,12 +105,15 @@ async def _lifespan(
             upstream=passing,
             holding=holding,
             demands=demands,
+            tokens=tokens,
             uploads=CapacityLimiter(_UPLOADS_AT_ONCE),
         )
         yield
     finally:
-        if demands is not None and flushing is not None:
-            flushing.cancel()
+        for task in flushing:
+            task.cancel()
+        await run_in_threadpool(tokens.flush)
+        if demands is not None:
             await run_in_threadpool(demands.flush)
         if passing is not None:
             await passing.close()

@@ -12,6 +12,8 @@
         ├── ActionGone                what the upload API did in former times
         ├── AuthenticationRequired    no token was sent
         ├── NotAllowed                a token that is unknown, or not for this project
+        │   ├── TokenExpired          … whose time is over
+        │   └── TokenLacksScope       … that is for something else
         ├── NotAcceptable             the client takes none of the page formats
         ├── InvalidReport             a report of a refusal that cannot be read, or that the catalog does not bear out
         ├── ReportTooLarge            … with more bytes than this server reads
@@ -76,7 +78,7 @@ class ActionGone(ServerError):
 
 
 class AuthenticationRequired(ServerError):
-    """An upload without a token."""
+    """A request without a token for what needs one."""
 
     code = "authentication-required"
 
@@ -85,6 +87,19 @@ class NotAllowed(ServerError):
     """A token that nobody issued, or that was issued for other projects."""
 
     code = "token-not-valid"
+
+
+class TokenExpired(NotAllowed):
+    """A token whose time is over."""
+
+    code = "token-expired"
+    usual_hint = "cpufit-server token create makes a new one"
+
+
+class TokenLacksScope(NotAllowed):
+    """A token that was not issued for what is asked with it."""
+
+    code = "token-lacks-scope"
 
 
 class NotAcceptable(ServerError):

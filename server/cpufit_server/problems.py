@@ -41,6 +41,8 @@ STATUSES: dict[type[CpufitError], int] = {
     errors.ActionGone: 410,
     errors.AuthenticationRequired: 401,
     errors.NotAllowed: 403,
+    errors.TokenExpired: 403,
+    errors.TokenLacksScope: 403,
     errors.NotAcceptable: 406,
     errors.InvalidReport: 400,
     errors.ReportTooLarge: 413,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cpufit_wheelhouse.holding import Holding
     from cpufit_wheelhouse.home import Home
 
+    from .auth import Tokens
     from .demands import Demands
     from .pages import Pages
     from .settings import Settings
@@ -29,6 +30,7 @@ class Services:
     holding: Holding
     demands: Demands | None
     """Counts what is wanted and not here; None where the settings turn it off."""
+    tokens: Tokens
     uploads: CapacityLimiter
     """The threads in which uploads wait for their verdicts: no page waits for one of them."""
 

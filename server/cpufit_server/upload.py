@@ -8,6 +8,7 @@ answer to the same file a second time is 200, to other bytes under a taken name 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import partial
 
 import anyio
@@ -26,7 +27,7 @@ from cpufit_wheelhouse.ingest import Ingested
 from cpufit_wheelhouse.judgement import asks_for
 from cpufit_wheelhouse.pooled import InspectionPending
 
-from .auth import grant_of, require
+from .auth import require
 from .errors import InvalidForm, UploadsDisabled, UploadTooLarge
 from .held import held_as_json
 from .multipart import FILE_FIELD, Form, FormLimits, FormReader
@@ -68,11 +69,11 @@ async def upload(request: Request) -> Response:
         try:
             if not services.settings.uploads:
                 raise UploadsDisabled("this index takes no uploads now")
-            grant = await run_in_threadpool(grant_of, services.home.catalog, request.headers.get("authorization"))
+            grant = await run_in_threadpool(services.tokens.grant, request.headers.get("authorization"))
             with services.home.blobs.stage() as staged:
                 form = await _receive(request, body, staged, grant, services.settings)
                 query = request.query_params.get(NEEDS_FIELD)
-                taken = partial(_taken, services, staged, form, query)
+                taken = partial(_taken, services, staged, form, query, grant)
                 answer = await anyio.to_thread.run_sync(taken, limiter=services.uploads)
         except CpufitError:
             # A client that asked first ("Expect: 100-continue") sends nothing after a refusal.
@@ -84,11 +85,15 @@ async def upload(request: Request) -> Response:
     return answer
 
 
-def _taken(services: Services, staged: StagedBlob, form: Form, query: str | None) -> Response:
+def _taken(services: Services, staged: StagedBlob, form: Form, query: str | None, grant: TokenGrant) -> Response:
     """Put the file in, or hold it where its verdict takes long."""
     declared = form.get(NEEDS_FIELD) or query or None
+    home = services.home
+    if grant.includes("admin"):
+        # who may delete a file may also let it come back
+        home = replace(home, ingest=home.ingest.restoring())
     try:
-        ingested = ingest_form(services.home, staged, form, query, services.settings)
+        ingested = ingest_form(home, staged, form, query, services.settings)
         return JSONResponse(as_answer(ingested, declared))
     except InspectionPending as pending:
         held = services.holding.hold(
@@ -138,7 +143,7 @@ async def _receive(
 
 def _admit(grant: TokenGrant, filename: str) -> None:
     """Refuse before the first byte what no token and no later field could let in."""
-    require(grant, parse_filename(filename).name)
+    require(grant, parse_filename(filename).name, "upload")
 
 
 async def _drain(body: AsyncIterator[bytes]) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,45 @@ def test_revoking_a_number_that_nobody_has_is_refused(home: Path, capsys: pytest
 
 @pytest.mark.parametrize("options", [[], ["--project", "not a name"], ["--project", ""]])
 def test_a_token_is_for_named_projects(home: Path, options: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["token", "create", "--home", str(home), *options])
+    assert caught.value.code == 2
+
+
+def test_a_token_says_what_it_is_for_and_until_when(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    create(home, capsys, "--project", "polars")
+    create(home, capsys, "--all-projects", "--scope", "admin", "--scope", "read", "--expires", "90d")
+    assert main(["token", "list", "--json", "--home", str(home)]) == 0
+    usual, admin = json.loads(capsys.readouterr().out)["tokens"]
+    assert (usual["scopes"], usual["expires_at"], usual["last_used_at"]) == (["read", "upload"], None, None)
+    assert (admin["projects"], admin["scopes"]) == (None, ["admin", "read"])
+    left = datetime.fromisoformat(admin["expires_at"]) - datetime.now(timezone.utc)
+    assert timedelta(days=89) < left <= timedelta(days=90)
+    assert main(["token", "list", "--home", str(home)]) == 0
+    assert re.search(r"every project  admin, read  never used, until 2\d{3}-", capsys.readouterr().out)
+
+
+def test_a_day_is_the_last_one(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    today = datetime.now(timezone.utc).date()
+    create(home, capsys, "--all-projects", "--expires", today.isoformat())
+    with open_home(home) as opened:
+        (grant,) = opened.catalog.tokens()
+    assert grant.expires_at is not None
+    assert grant.expires_at.date() == today + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--project", "polars", "--all-projects"],
+        ["--project", "polars", "--scope", "write"],
+        *(
+            ["--project", "polars", "--expires", when]
+            for when in ("soon", "0d", "2020-01-01", "2027-02-30", "9999999d")
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_wrong_usage(home: Path, options: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["token", "create", "--home", str(home), *options])
     assert caught.value.code == 2

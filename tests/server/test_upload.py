@@ -346,7 +346,7 @@ def test_uv_publish_reads_the_sentence_and_not_the_code_alone(server: Any, make_
     answer = server.client.post("/legacy/", files={"content": make_wheel()}, headers=headers)
     assert answer.status_code == 401
     assert answer.headers["content-type"].startswith("text/plain")
-    assert "an upload needs a token" in answer.text
+    assert "this needs a token" in answer.text
 
 
 @pytest.mark.parametrize("files", [{}, {"content": ("a.whl", b"")}, {"other": ("a-1.0-py3-none-any.whl", b"")}])

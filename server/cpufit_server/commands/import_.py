@@ -131,7 +131,7 @@ def import_files(request: Request, home: Home, reporter: Reporter) -> Iterator[I
     ) as fetcher:
         origin = folder_origin(Path(request.origin)) if index_url is None else index_origin(index_url, fetcher)
         importer = Importer(
-            catalog=home.catalog, blobs=home.blobs, ingest=home.ingest, fetcher=fetcher, reporter=reporter
+            catalog=home.catalog, blobs=home.blobs, ingest=home.ingest.restoring(), fetcher=fetcher, reporter=reporter
         )
         for text, spec in parsed:
             if isinstance(spec, CpufitError):
