@@ -23,6 +23,7 @@ from .front.app import Front
 from .front.serials import SqliteSerials
 from .pages import Pages
 from .problems import install_problem_handlers
+from .reading import PrivateReading
 from .selectors import Selectors
 from .services import Services
 from .settings import Settings
@@ -61,6 +62,8 @@ def create_app(settings: Settings) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     install_problem_handlers(app)
+    if settings.private_reading:
+        app.add_middleware(PrivateReading)
     return app
 
 
@@ -96,7 +99,7 @@ async def _lifespan(
             home=home,
             pages=Pages(
                 home,
-                Selectors(home, base_url, wanted=settings.wanted),
+                Selectors(home, base_url, wanted=settings.selectors_report),
                 entries=settings.page_cache_entries,
                 weight=settings.page_cache_bytes,
                 import_only=settings.allow_import_only,

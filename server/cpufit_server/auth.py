@@ -108,6 +108,19 @@ def token_of(authorization: str | None) -> str:
     return token
 
 
+def require_scope(grant: TokenGrant, scope: TokenScope) -> None:
+    """Make sure that a token is good for something, in whichever projects.
+
+    :raises TokenLacksScope: it is not
+    """
+    if not grant.includes(scope):
+        raise TokenLacksScope(
+            f"this token is for {' and '.join(sorted(grant.scopes)) or 'nothing'}, this needs one for {scope}",
+            where="Authorization",
+            hint=f"cpufit-server token create --project NAME --scope {scope}",
+        )
+
+
 def require(grant: TokenGrant, project: str | None, scope: TokenScope) -> None:
     """Make sure that a token is good for something in a project.
 
@@ -115,12 +128,7 @@ def require(grant: TokenGrant, project: str | None, scope: TokenScope) -> None:
     :raises TokenLacksScope: it is not for this, wherever
     :raises NotAllowed: it is for other projects
     """
-    if not grant.includes(scope):
-        raise TokenLacksScope(
-            f"this token is for {' and '.join(sorted(grant.scopes)) or 'nothing'}, this needs one for {scope}",
-            where="Authorization",
-            hint=f"cpufit-server token create --project {project or 'NAME'} --scope {scope}",
-        )
+    require_scope(grant, scope)
     if project is None and grant.projects is not None:
         raise NotAllowed(
             "this is for tokens of all projects",

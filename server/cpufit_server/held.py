@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from cpufit_wheelhouse.catalog import HeldFile
 
 from .errors import NotFound
+from .reading import reader_of
 from .services import services_of
 
 router = APIRouter()
@@ -22,7 +23,8 @@ _HEADERS = {"Cache-Control": "private, no-cache"}
 def all_held(request: Request) -> Response:
     """Answer with every held file that waits or was refused, oldest first."""
     files = services_of(request).home.catalog.inspections.held()
-    listed = [held_as_json(file) for file in files if file.state != "accepted"]
+    reader = reader_of(request)
+    listed = [held_as_json(file) for file in files if file.state != "accepted" and reader.reads(file.project)]
     return JSONResponse({"files": listed}, headers=_HEADERS)
 
 
@@ -30,7 +32,7 @@ def all_held(request: Request) -> Response:
 def one_held(request: Request, held_id: int) -> Response:
     """Answer with one held file, whatever its state."""
     found = services_of(request).home.catalog.inspections.held(held_id) if held_id < 1 << 62 else ()
-    if not found:
+    if not found or not reader_of(request).reads(found[0].project):
         raise NotFound(f"there is no held file {held_id}", code="no-such-held-file", hint="see /api/v1/held")
     return JSONResponse(held_as_json(found[0]), headers=_HEADERS)
 

@@ -23,6 +23,7 @@ from cpufit_wheelhouse.simple_page import IndexPage, ProjectPage, render_html, r
 
 from .client import Asker, View
 from .negotiation import JSON_TYPE, Coding, Form
+from .reading import EVERYBODY
 from .variants import sidecars_of
 from .views import Links, plain_page, profile_page, quarantined_page
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from cpufit_wheelhouse.catalog import ProjectSnapshot
     from cpufit_wheelhouse.home import Home
 
+    from .reading import Reader
     from .selectors import Selectors
 
 COMPRESS_FROM = 1024
@@ -192,9 +194,10 @@ class Pages:
             self._rendered.put(key, page)
         return page
 
-    def index(self, form: Form) -> RenderedPage:
-        """Return the page that lists the hosted projects."""
-        listed = IndexPage(projects=tuple(project.name for project in self._home.catalog.projects()))
+    def index(self, form: Form, reader: Reader = EVERYBODY) -> RenderedPage:
+        """Return the page that lists the hosted projects, as far as somebody may read them."""
+        names = (project.name for project in self._home.catalog.projects())
+        listed = IndexPage(projects=tuple(name for name in names if reader.reads(name)))
         return render(listed, form.media_type).encoded(form.coding)
 
     def _shelf(self, name: str, serial: int) -> _Shelf | None:

@@ -96,6 +96,9 @@ class Settings(UploadSettings):
         ge=1,
         description="The largest directory of a zip, which is kept in memory.",
     )
+    private_reading: bool = Field(
+        default=False, description="Whether everything but /healthz is for tokens with the scope read alone."
+    )
     inspect: bool = Field(default=True, description="Whether the machine code of wheels that come in is read.")
     below_verdict: BelowVerdict = Field(
         default="refuse",
@@ -231,6 +234,11 @@ class Settings(UploadSettings):
             max_text_bytes=self.archive_max_text_bytes,
             max_directory_bytes=self.archive_max_directory_bytes,
         )
+
+    @property
+    def selectors_report(self) -> bool:
+        """Whether selectors tell of their refusals: they do so without credentials, which a private index asks for."""
+        return self.wanted and not self.private_reading
 
     @property
     def base_url(self) -> str:

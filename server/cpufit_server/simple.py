@@ -26,6 +26,7 @@ from .errors import NotFound
 from .front.keeping import KeptPage, keep
 from .negotiation import PLAIN_HTML_TYPE, Form, form_wanted
 from .pages import RenderedPage, render
+from .reading import reader_of
 from .services import Services, services_of
 from .views import without_variants
 
@@ -49,7 +50,7 @@ def index_without_slash(request: Request) -> Response:
 def index(request: Request) -> Response:
     """Answer with the list of projects."""
     form = _form(request)
-    return page_response(request, services_of(request).pages.index(form), form, shared=False)
+    return page_response(request, services_of(request).pages.index(form, reader_of(request)), form, shared=False)
 
 
 @router.api_route("/cpu/{token}/simple/", methods=_METHODS)
@@ -57,7 +58,7 @@ def index_for_cpu(request: Request, token: str) -> Response:
     """Answer with the list of projects, which is the same for every CPU."""
     del token
     form = _form(request)
-    return page_response(request, services_of(request).pages.index(form), form, shared=True)
+    return page_response(request, services_of(request).pages.index(form, reader_of(request)), form, shared=True)
 
 
 @router.api_route("/simple/{name}/", methods=_METHODS)

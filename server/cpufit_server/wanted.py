@@ -28,6 +28,7 @@ from cpufit_wheelhouse.releases import Release, releases_of
 
 from .errors import InvalidReport, NotFound, ReportTooLarge, TooManyReports
 from .ranking import DEFAULT_DAYS, ranked
+from .reading import reader_of
 from .services import services_of
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ def wanted(request: Request, project: str | None = None, days: int = DEFAULT_DAY
     services = services_of(request)
     waiting = () if services.demands is None else services.demands.waiting()
     days = max(1, min(days, _MOST_DAYS))
-    found = ranked(services.home, services.settings, waiting, project=project, days=days)
+    reader = reader_of(request)
+    everything = ranked(services.home, services.settings, waiting, project=project, days=days)
+    found = [one for one in everything if reader.reads(one.project)]
     shown = found[: max(1, min(limit, _MOST_LISTED))]
     body = {"days": days, "releases": len(found), "wanted": [one.as_dict() for one in shown]}
     return JSONResponse(body, headers={"Cache-Control": "private, no-cache"})

@@ -74,7 +74,7 @@ def execute_freeze(arguments: argparse.Namespace) -> int:
                 hint=f"give it as the server has it: --public-url {served}",
             )
         # whether refusals are told is a setting of the server, which this command's surroundings need not share
-        wanted = settings.wanted if made is None else bool(made.get("wanted"))
+        wanted = settings.selectors_report if made is None else bool(made.get("wanted"))
         selector = Selectors(home, settings.base_url, wanted=wanted).of(snapshot).get(release.version)
         if selector is None:
             raise NotFrozen(

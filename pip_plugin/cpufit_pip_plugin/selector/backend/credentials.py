@@ -1,5 +1,7 @@
 """Who asks for the files of a private index: the environment, netrc, and after a 401 the ``keyring`` command.
 
+What pip or uv was told comes between the first two; see :mod:`.installer`.
+
 Credentials are values of the request alone: no message and no progress line ever holds one.
 """
 

@@ -15,6 +15,7 @@ from urllib.request import HTTPRedirectHandler, HTTPSHandler, OpenerDirector, Re
 
 from .credentials import Credentials, from_environment, from_keyring, from_netrc
 from .failures import DownloadFailed
+from .installer import from_installer
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds without a byte; ``CPUFIT_TIMEOUT`` says otherwise."""
@@ -110,7 +111,11 @@ class Transport:
         self._agent = agent
         self._keyring = keyring
         self._timeout = timeout_from(environ)
-        self._credentials = from_environment(environ) or from_netrc(origin_of(base_url)[1], environ)
+        self._credentials = (
+            from_environment(environ)
+            or from_installer(base_url, environ)
+            or from_netrc(origin_of(base_url)[1], environ)
+        )
         self._asked_keyring = False
         self._opener: OpenerDirector = build_opener(_SameHostRedirects(), HTTPSHandler(context=tls_context(environ)))
 
