@@ -17,13 +17,20 @@ from cpufit_wheelhouse.inspection.verdict import Verdict
 from cpufit_wheelhouse.judgement import Override
 from cpufit_wheelhouse.releases import releases_of
 
+from . import answers
+from .administration.policy import policy_as_dict
 from .errors import NotFound
 from .services import services_of
 
 router = APIRouter()
 
 
-@router.api_route("/api/v1/projects/{name}", methods=["GET", "HEAD"])
+@router.get(
+    "/api/v1/projects/{name}",
+    response_model=answers.Project,
+    responses=answers.READING | answers.problems(status_404="There is no such project."),
+)
+@router.head("/api/v1/projects/{name}", include_in_schema=False)
 def project(request: Request, name: str) -> Response:
     """Answer with a project's policy, releases and needs."""
     snapshot = services_of(request).home.catalog.snapshot(canonicalize_name(name))
@@ -47,12 +54,9 @@ def project_as_json(
     return {
         "name": project.name,
         "serial": project.serial,
-        "policy": {
-            "variants": project.variants,
-            "unknown": project.unknown,
-            "plain": project.plain,
-            "build_sdist": project.build_sdist,
-        },
+        "status": project.status,
+        "status_reason": project.status_reason,
+        "policy": policy_as_dict(project),
         "instead": project.instead,
         "releases": [
             {
@@ -91,6 +95,7 @@ def _file_as_json(file: StoredFile, verdict: Verdict | None, override: Override 
         "inspection": None if verdict is None else verdict.as_dict(),
         "override": None if override is None else override.as_dict(),
         "ordinary": file.ordinary,
+        "yanked": file.yanked,
         "uploaded_at": file.uploaded_at.isoformat(),
         "provenance": dict(file.provenance),
     }

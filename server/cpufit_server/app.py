@@ -11,13 +11,15 @@ from functools import partial
 from anyio import CapacityLimiter
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp
 
 from cpufit_pip_plugin.selector import travelling_files
 from cpufit_wheelhouse.holding import Holding
 from cpufit_wheelhouse.home import CATALOG, Home
 
-from . import api, files, health, held, simple, upload, wanted
+from . import api, files, health, held, management, openapi, simple, upload, wanted
 from .auth import Tokens
+from .bodies import BoundedBodies
 from .demands import CountingLimits, Demands, demand_limits
 from .front.app import Front
 from .front.serials import SqliteSerials
@@ -30,7 +32,13 @@ from .settings import Settings
 from .store import open_store
 from .upstream import Upstream, UpstreamIndex, upstream_index
 
-ROUTERS = (simple.router, files.router, upload.router, api.router, held.router, wanted.router, health.router)
+PACKAGE_INDEX = (simple.router, files.router, upload.router)
+"""What speaks the forms of the Python package index."""
+
+JSON_API = (api.router, management.router, held.router, wanted.router, health.router, openapi.router)
+"""What the OpenAPI document tells of."""
+
+ROUTERS = (*PACKAGE_INDEX, *JSON_API)
 """Everything that is served."""
 
 _UPLOADS_AT_ONCE = 256
@@ -60,15 +68,21 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.stopping = stopping
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(router, include_in_schema=router in JSON_API)
     install_problem_handlers(app)
+    app.add_middleware(BoundedBodies, most=settings.max_request_bytes)
     if settings.private_reading:
         app.add_middleware(PrivateReading)
     return app
 
 
-def in_front_of(app: FastAPI, settings: Settings) -> Front:
-    """Return the application that a server runs: answers that are ready before the framework is asked."""
+def in_front_of(app: FastAPI, settings: Settings) -> ASGIApp:
+    """Return the application that a server runs: answers that are ready before the framework is asked.
+
+    Not where reading is private: who may have an answer is looked up for each request there.
+    """
+    if settings.private_reading:
+        return app
     return Front(app, settings, lambda: SqliteSerials(settings.home / CATALOG))
 
 
@@ -91,6 +105,7 @@ async def _lifespan(
     flushing = [asyncio.create_task(tokens.keep_flushing())]
     if demands is not None:
         flushing.append(asyncio.create_task(demands.keep_flushing(settings.wanted_flush_seconds)))
+    selectors = Selectors(home, base_url, wanted=settings.selectors_report)
     try:
         holding = Holding(home.path, home.catalog, home.blobs, home.ingest, settings.admission_rules)
         await run_in_threadpool(holding.resume, None if store.pool is None else store.pool.submit)
@@ -99,12 +114,13 @@ async def _lifespan(
             home=home,
             pages=Pages(
                 home,
-                Selectors(home, base_url, wanted=settings.selectors_report),
+                selectors,
                 entries=settings.page_cache_entries,
                 weight=settings.page_cache_bytes,
                 import_only=settings.allow_import_only,
                 base_url=base_url,
             ),
+            selectors=selectors,
             upstream=passing,
             holding=holding,
             demands=demands,

@@ -23,6 +23,7 @@ COMMANDS = {
     "reinspect": "reinspect",
     "override": "override",
     "wanted": "wanted",
+    "sweep": "sweep",
 }
 """The module of each command, in the order of the help.
 

@@ -18,6 +18,7 @@
         ├── InvalidReport             a report of a refusal that cannot be read, or that the catalog does not bear out
         ├── ReportTooLarge            … with more bytes than this server reads
         ├── TooManyReports            … in too short a time
+        ├── NotFrozen                 a release that cannot be frozen, or is not
         ├── NotFound                  nothing is served at this address
         ├── Quarantined               a file of a project that an operator has put into quarantine
         └── UpstreamFailed            the upstream index did not answer with a page
@@ -124,6 +125,12 @@ class TooManyReports(ServerError):
     """More reports in a minute than the settings allow."""
 
     code = "too-many-reports"
+
+
+class NotFrozen(ServerError):
+    """A release that cannot be frozen, or is not."""
+
+    code = "not-frozen"
 
 
 class NotFound(ServerError):

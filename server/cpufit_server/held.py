@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from cpufit_wheelhouse.catalog import HeldFile
 
+from . import answers
 from .errors import NotFound
 from .reading import reader_of
 from .services import services_of
@@ -19,7 +20,8 @@ router = APIRouter()
 _HEADERS = {"Cache-Control": "private, no-cache"}
 
 
-@router.api_route("/api/v1/held", methods=["GET", "HEAD"])
+@router.get("/api/v1/held", response_model=answers.HeldFiles, responses=answers.READING)
+@router.head("/api/v1/held", include_in_schema=False)
 def all_held(request: Request) -> Response:
     """Answer with every held file that waits or was refused, oldest first."""
     files = services_of(request).home.catalog.inspections.held()
@@ -28,7 +30,12 @@ def all_held(request: Request) -> Response:
     return JSONResponse({"files": listed}, headers=_HEADERS)
 
 
-@router.api_route("/api/v1/held/{held_id}", methods=["GET", "HEAD"])
+@router.get(
+    "/api/v1/held/{held_id}",
+    response_model=answers.Held,
+    responses=answers.READING | answers.problems(status_404="There is no such file."),
+)
+@router.head("/api/v1/held/{held_id}", include_in_schema=False)
 def one_held(request: Request, held_id: int) -> Response:
     """Answer with one held file, whatever its state."""
     found = services_of(request).home.catalog.inspections.held(held_id) if held_id < 1 << 62 else ()

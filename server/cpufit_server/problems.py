@@ -47,13 +47,14 @@ STATUSES: dict[type[CpufitError], int] = {
     errors.InvalidReport: 400,
     errors.ReportTooLarge: 413,
     errors.TooManyReports: 429,
+    errors.NotFrozen: 409,
     errors.NotFound: 404,
     errors.Quarantined: 403,
     errors.UpstreamFailed: 502,
 }
 """The status of each class of errors; a class that is not here has that of its nearest base."""
 
-_CODES = {404: "not-found", 405: "method-not-allowed"}
+_CODES = {404: "not-found", 405: "method-not-allowed", 413: "request-too-large"}
 
 
 def status_of(error: CpufitError) -> int:
@@ -120,7 +121,11 @@ async def _answer_http(request: Request, error: Exception) -> Response:
 
 
 async def _answer_validation(request: Request, error: Exception) -> Response:
-    return problem_response(request, 400, {"code": "invalid-request", "message": str(error).splitlines()[0]})
+    if not isinstance(error, RequestValidationError):  # pragma: no cover  # as above
+        raise error
+    first = error.errors()[0]
+    where = ".".join(str(part)[:80] for part in first["loc"])
+    return problem_response(request, 400, {"code": "invalid-request", "message": first["msg"], "where": where})
 
 
 async def _answer_fault(request: Request, error: Exception) -> Response:

@@ -61,7 +61,7 @@ class Target(Enum):
 _OPEN = re.compile(r"/healthz|/legacy/?")
 _LISTING = re.compile(r"/(?:cpu/[^/]+/)?simple/?|/api/v1/held(?:/[^/]+)?|/api/v1/wanted|/openapi\.json")
 _PROJECT = re.compile(r"/(?:cpu/[^/]+/)?simple/([^/]+)/?|/api/v1/projects/([^/]+)(?:/.*)?")
-_FILE = re.compile(r"/(?:files/[^/]+|selectors/[^/]+/[^/]+)/([^/]+)")
+_FILE = re.compile(r"/(?:files/[^/]+(?:/[0-9a-f]{64})?|selectors/[^/]+/[^/]+)/([^/]+)")
 _FILENAME = re.compile(r"(.+\.(?:whl|tar\.gz)|.+-variants\.json)(?:\.[a-z]+)?")
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .auth import Tokens
     from .demands import Demands
     from .pages import Pages
+    from .selectors import Selectors
     from .settings import Settings
     from .upstream import Upstream
 
@@ -26,6 +27,7 @@ class Services:
     settings: Settings
     home: Home
     pages: Pages
+    selectors: Selectors
     upstream: Upstream | None
     holding: Holding
     demands: Demands | None

@@ -63,6 +63,9 @@ class Settings(UploadSettings):
         default=1024**2, ge=1, description="The longest form field of an upload, in bytes."
     )
     max_form_fields: int = Field(default=10_000, ge=1, description="The most form fields of one upload.")
+    max_request_bytes: int = Field(
+        default=64 * 1024, ge=1, description="The longest body of a request to the JSON API, in bytes."
+    )
     max_token_length: int = Field(
         default=MAX_TOKEN_LENGTH,
         ge=1,

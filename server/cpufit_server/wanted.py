@@ -26,6 +26,8 @@ from cpufit_wheelhouse.demand import refused_release, told_cpu
 from cpufit_wheelhouse.offers import relevant_features
 from cpufit_wheelhouse.releases import Release, releases_of
 
+from . import answers
+from .bodies import ReportBody
 from .errors import InvalidReport, NotFound, ReportTooLarge, TooManyReports
 from .ranking import DEFAULT_DAYS, ranked
 from .reading import reader_of
@@ -45,7 +47,8 @@ _PYTHON = re.compile(r"3\.\d{1,2}")
 _PLATFORM = re.compile(r"[a-z0-9_]{1,64}")
 
 
-@router.api_route("/api/v1/wanted", methods=["GET", "HEAD"])
+@router.get("/api/v1/wanted", response_model=answers.WantedReleases, responses=answers.READING)
+@router.head("/api/v1/wanted", include_in_schema=False)
 def wanted(request: Request, project: str | None = None, days: int = DEFAULT_DAYS, limit: int = _LISTED) -> Response:
     """Answer with what is wanted and not here, most of all first."""
     services = services_of(request)
@@ -59,7 +62,25 @@ def wanted(request: Request, project: str | None = None, days: int = DEFAULT_DAY
     return JSONResponse(body, headers={"Cache-Control": "private, no-cache"})
 
 
-@router.post("/api/v1/wanted")
+@router.post(
+    "/api/v1/wanted",
+    status_code=204,
+    response_class=Response,
+    responses=answers.problems(
+        status_400="It is no report, or the catalog does not bear it out.",
+        status_401="Reading is private here, and no token was sent.",
+        status_403="Reading is private here, and the token does not do.",
+        status_404="There is no such project, or nothing is counted here.",
+        status_413="It is too long.",
+        status_429="There are too many reports.",
+    ),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": ReportBody.model_json_schema()}},
+        }
+    },
+)
 async def report(request: Request) -> Response:
     """Count what a selector had to refuse; the answer does not tell whether it was counted before."""
     services = services_of(request)

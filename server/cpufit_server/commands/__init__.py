@@ -7,6 +7,9 @@ name, and ``execute(arguments)``, which does the work and returns the exit code.
 from __future__ import annotations
 
 import argparse
+import getpass
+import re
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeAlias
 
@@ -25,6 +28,32 @@ def add_home_option(parser: argparse.ArgumentParser) -> None:
 def add_json_option(parser: argparse.ArgumentParser) -> None:
     """Add ``--json``: one JSON document on standard output instead of text."""
     parser.add_argument("--json", action="store_true", help="write one JSON document to standard output")
+
+
+def add_why_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--why``, which goes on record."""
+    parser.add_argument("--why", required=True, type=words, metavar="TEXT", help="the reason, for whoever asks later")
+
+
+def add_who_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--who``, which goes on record; see :func:`who_of`."""
+    parser.add_argument("--who", type=words, metavar="NAME", help="who says so (default: the user that runs this)")
+
+
+def who_of(arguments: argparse.Namespace) -> str:
+    """Return who does it, for the record."""
+    return getattr(arguments, "who", None) or getpass.getuser()
+
+
+def span(text: str) -> timedelta:
+    """Return a span of hours, days or weeks, for ``argparse``: ``12h``, ``90d``, ``6w``."""
+    found = re.fullmatch(r"([0-9]{1,5})([hdw])", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"not a span such as 12h, 90d or 6w: {text[:80]!r}")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
 def words(text: str) -> str:

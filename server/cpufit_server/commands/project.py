@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 
+from cpufit_server.administration.policy import PolicyChange, policy_as_dict, set_policy
 from cpufit_server.settings import load_settings
 from cpufit_wheelhouse.catalog import Catalog, Freeze, Hiding, Project, StoredFile
 from cpufit_wheelhouse.errors import NoSuchProject
 from cpufit_wheelhouse.home import open_home
 
-from . import Subparsers, add_home_option, add_json_option, freezing, hiding, project_name
+from . import Subparsers, add_home_option, add_json_option, freezing, hiding, lifecycle, project_name, who_of
 
 _SWITCH = {"on": True, "off": False}
 
@@ -43,6 +44,7 @@ def configure_parser(subparsers: Subparsers) -> None:
     show.set_defaults(execute=execute_show)
     hiding.configure_parser(actions)
     freezing.configure_parser(actions)
+    lifecycle.configure_parser(actions)
 
 
 def execute_set(arguments: argparse.Namespace) -> int:
@@ -57,14 +59,14 @@ def execute_set(arguments: argparse.Namespace) -> int:
         if arguments.create:
             home.catalog.ensure_project(arguments.name)
         _project(home.catalog, arguments.name, hint="--create makes it")
-        project = home.catalog.set_policy(
-            arguments.name,
+        change = PolicyChange(
             variants=_SWITCH.get(arguments.variants),
             unknown=arguments.unknown,
             plain=arguments.plain,
             build_sdist=_SWITCH.get(arguments.build_sdist),
             instead=arguments.instead,
         )
+        project = set_policy(home, arguments.name, change, who=who_of(arguments), why="cpufit-server project set")
     print(_policy_line(project))
     return 0
 
@@ -84,9 +86,13 @@ def execute_show(arguments: argparse.Namespace) -> int:
         return 0
     in_force = {one.sha256: one for one in hidings if one.ended_at is None}
     print(_policy_line(project))
+    if project.status != "active":
+        print(f"  {project.status}: {project.status_reason}")
     for file in files:
         need = "unknown" if file.need is None else f"{file.need_key} ({file.need_source})"
         print(f"  {file.filename}  needs {need}" if file.kind == "wheel" else f"  {file.filename}")
+        if file.yanked is not None:
+            print(f"    yanked: {file.yanked}")
         if file.sha256 in in_force:
             print(f"    {hiding.sentence(in_force[file.sha256])}")
     for freeze in freezes:
@@ -123,13 +129,10 @@ def _as_dict(
     hidden = {one.sha256 for one in hidings if one.ended_at is None}
     return {
         "name": project.name,
-        "policy": {
-            "variants": project.variants,
-            "unknown": project.unknown,
-            "plain": project.plain,
-            "build_sdist": project.build_sdist,
-        },
+        "policy": policy_as_dict(project),
         "instead": project.instead,
+        "status": project.status,
+        "status_reason": project.status_reason,
         "files": [
             {
                 "filename": file.filename,
@@ -140,6 +143,7 @@ def _as_dict(
                 "need": None if file.need is None else file.need.as_dict(),
                 "provenance": dict(file.provenance),
                 "hidden": file.sha256 in hidden,
+                "yanked": file.yanked,
             }
             for file in files
         ],

@@ -13,9 +13,7 @@ from cpufit_server.settings import load_settings
 from cpufit_wheelhouse.catalog import SCOPES, USUAL_SCOPES, TokenGrant
 from cpufit_wheelhouse.home import open_home
 
-from . import Subparsers, add_home_option, add_json_option, project_name
-
-_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+from . import Subparsers, add_home_option, add_json_option, project_name, span
 
 
 class NoSuchToken(CpufitError):
@@ -107,10 +105,9 @@ def execute_revoke(arguments: argparse.Namespace) -> int:
 def expiry(text: str) -> datetime:
     """Return when a token ends, for ``argparse``: after so many hours, days or weeks, or after a day, UTC."""
     now = datetime.now(timezone.utc)
-    span = re.fullmatch(r"([0-9]{1,5})([hdw])", text)
     try:
-        if span is not None:
-            until = now + int(span[1]) * _UNITS[span[2]]
+        if re.fullmatch(r"\d+[hdw]", text):
+            until = now + span(text)
         else:
             last = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=timezone.utc)
             until = last + timedelta(days=1)
