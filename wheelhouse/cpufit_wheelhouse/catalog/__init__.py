@@ -10,7 +10,7 @@
     tokens.py      what may be read, uploaded and changed, and with which secret
     freezes.py     releases whose selector keeps its bytes
     inspections.py verdicts, overrides, files held until their verdict comes; hidings.py: files in no view
-    demands.py     what was wanted and is not here
+    demands.py     what was wanted and is not here; upstream.py: what was found out about files of another index
     schema.py      the tables; engine.py: connections; migrations/: how the tables came to be
 
 A file exists for the world when its row is committed, and not before.
@@ -42,6 +42,7 @@ from .records import (
     TokenScope,
 )
 from .statements import CatalogChanged
+from .upstream import UpstreamFile
 
 __all__ = [
     "OVERRIDE",
@@ -68,6 +69,7 @@ __all__ = [
     "StoredFile",
     "TokenGrant",
     "TokenScope",
+    "UpstreamFile",
     "decide",
     "new_override",
 ]

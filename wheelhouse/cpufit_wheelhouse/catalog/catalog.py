@@ -44,9 +44,11 @@ from .records import (
     TokenGrant,
     TokenScope,
     UnknownPolicy,
+    UpstreamPolicy,
 )
 from .statements import CatalogChanged
 from .tokens import TokenTable
+from .upstream import UpstreamTable
 
 
 @final
@@ -65,6 +67,7 @@ class Catalog:
         self.freezes = FreezeTable(engine)
         self.lifecycle = LifecycleTable(engine)
         self.journal = JournalTable(engine)
+        self.upstream = UpstreamTable(engine)
 
     @classmethod
     def open(cls, url: str | URL) -> Catalog:
@@ -190,6 +193,7 @@ class Catalog:
         plain: PlainPolicy | None = None,
         build_sdist: bool | None = None,
         instead: str | None = None,
+        upstream: UpstreamPolicy | None = None,
         said: tuple[str, str] | None = None,
     ) -> Project:
         """Change a project's policy, leaving what is None, and return the project.
@@ -198,7 +202,13 @@ class Catalog:
         :param said: who changes it and why, for the journal
         :raises NoSuchProject: it is not hosted
         """
-        wanted = {"variants": variants, "unknown": unknown, "plain": plain, "build_sdist": build_sdist}
+        wanted = {
+            "variants": variants,
+            "unknown": unknown,
+            "plain": plain,
+            "build_sdist": build_sdist,
+            "upstream": upstream,
+        }
         given: dict[str, object] = {key: value for key, value in wanted.items() if value is not None}
         if instead is not None:
             given["instead"] = canonicalize_name(instead) or None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Row, Select, delete, insert, select, update
 
 from cpufit_resolver.need import Need
 from cpufit_wheelhouse.inspection.verdict import Verdict
@@ -96,13 +96,9 @@ class InspectionTable:
 
     def overrides_in(self, project_id: int) -> dict[str, Override]:
         """Return the overrides in force on a project's files, by SHA-256."""
-        overrides, files = schema.overrides, schema.files
-        query = select(overrides).where(
-            overrides.c.revoked_at.is_(None),
-            overrides.c.sha256.in_(select(files.c.sha256).where(files.c.project_id == project_id)),
-        )
+        files = schema.files
         with self._engine.begin() as connection:
-            return {row.sha256: _override(row) for row in connection.execute(query)}
+            return overrides_on(connection, select(files.c.sha256).where(files.c.project_id == project_id))
 
     def set_override(self, sha256: str, need: Need, *, who: str, why: str) -> Override:
         """Record an override; an earlier one for these bytes ends, and stays on record."""
@@ -168,6 +164,13 @@ def new_override(sha256: str, need: Need, *, who: str, why: str) -> Override:
     """Return an override as it would be recorded now."""
     now = datetime.now(timezone.utc)
     return Override(sha256=sha256, need=_need(need.as_dict(), who, why), who=who, why=why, created_at=now)
+
+
+def overrides_on(connection: Connection, sha256s: Select[tuple[str]]) -> dict[str, Override]:
+    """Return the overrides in force for the bytes that a query names, by SHA-256."""
+    overrides = schema.overrides
+    query = select(overrides).where(overrides.c.revoked_at.is_(None), overrides.c.sha256.in_(sha256s))
+    return {row.sha256: _override(row) for row in connection.execute(query)}
 
 
 def write_verdict(connection: Connection, sha256: str, verdict: Verdict) -> None:

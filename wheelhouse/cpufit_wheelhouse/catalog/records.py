@@ -18,6 +18,7 @@ PlainPolicy = Literal["ordinary", "selector"]
 FileKind = Literal["wheel", "sdist"]
 DerivedKind = Literal["labelled", "variants-json", "selector"]
 ProjectStatus = Literal["active", "archived", "quarantined", "deprecated"]
+UpstreamPolicy = Literal["never", "merge"]
 TokenScope = Literal["read", "upload", "admin"]
 JournalAction = Literal[
     "yank", "unyank", "status", "delete", "delete-project", "hide", "unhide", "freeze", "unfreeze", "settings"
@@ -50,6 +51,8 @@ class Project:
     status: ProjectStatus = "active"
     """Project status markers (PEP 792)."""
     status_reason: str | None = None
+    upstream: UpstreamPolicy = "never"
+    """Whether the upstream index is asked for this name too, and its other releases are listed beside those here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

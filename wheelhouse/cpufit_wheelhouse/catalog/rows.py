@@ -41,6 +41,7 @@ def project_of(row: Row[Any]) -> Project:
         instead=row.instead,
         status=row.status,
         status_reason=row.status_reason,
+        upstream=row.upstream,
     )
 
 

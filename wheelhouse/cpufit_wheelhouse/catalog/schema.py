@@ -77,6 +77,7 @@ projects = Table(
     Column("instead", String(255), nullable=True),
     Column("status", String(16), nullable=False, server_default="active"),
     Column("status_reason", Text, nullable=True),
+    Column("upstream", String(16), nullable=False, server_default="never"),
     CheckConstraint("unknown IN ('refuse', 'allow')", name="unknown"),
     CheckConstraint("plain IN ('ordinary', 'selector')", name="plain"),
 )
@@ -226,6 +227,18 @@ wanted = Table(
     UniqueConstraint("day", "key"),
 )
 Index(None, wanted.c.project)
+
+upstream_files = Table(
+    "upstream_files",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project", String(255), nullable=False),
+    Column("filename", String(255), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    # of METADATA that was read out of the wheel, where the upstream offers none
+    Column("metadata_sha256", String(64), nullable=True),
+    UniqueConstraint("project", "sha256", "filename"),
+)
 
 tokens = Table(
     "tokens",
