@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from cpufit_wheelhouse.catalog import ProjectStatus
-from cpufit_wheelhouse.catalog.records import FileKind, JournalAction, PlainPolicy, UnknownPolicy
+from cpufit_wheelhouse.catalog.records import FileKind, JournalAction, PlainPolicy, UnknownPolicy, UpstreamPolicy
 
 
 class _Answer(BaseModel):
@@ -108,6 +108,7 @@ class Policy(_Answer):
     unknown: UnknownPolicy
     plain: PlainPolicy
     build_sdist: bool
+    upstream: UpstreamPolicy
 
 
 class Project(_Answer):

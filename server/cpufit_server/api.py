@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from packaging.utils import canonicalize_name
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from cpufit_wheelhouse.catalog import ProjectSnapshot, StoredFile
@@ -20,7 +21,8 @@ from cpufit_wheelhouse.releases import releases_of
 from . import answers
 from .administration.policy import policy_as_dict
 from .errors import NotFound
-from .services import services_of
+from .services import Services, services_of
+from .upstream.api import upstream_as_json
 
 router = APIRouter()
 
@@ -31,14 +33,27 @@ router = APIRouter()
     responses=answers.READING | answers.problems(status_404="There is no such project."),
 )
 @router.head("/api/v1/projects/{name}", include_in_schema=False)
-def project(request: Request, name: str) -> Response:
-    """Answer with a project's policy, releases and needs."""
-    snapshot = services_of(request).home.catalog.snapshot(canonicalize_name(name))
-    if snapshot is None:
+async def project(request: Request, name: str) -> Response:
+    """Answer with a project's policy, releases and needs; also with those of one that passes through."""
+    services, normal = services_of(request), canonicalize_name(name)
+    body = await run_in_threadpool(_hosted, services, normal)
+    if body is None and services.upstream is not None:
+        found = await services.upstream.project(normal)
+        if found is not None:
+            body = await run_in_threadpool(upstream_as_json, *found, unknown=services.settings.upstream_unknown)
+    if body is None:
         raise NotFound(f"there is no project {name[:80]} on this server", code="no-such-project")
-    table = services_of(request).home.catalog.inspections
+    return JSONResponse(body, headers={"Cache-Control": "private, no-cache"})
+
+
+def _hosted(services: Services, name: str) -> dict[str, object] | None:
+    catalog = services.home.catalog
+    snapshot = catalog.snapshot(name)
+    if snapshot is None:
+        return None
+    table = catalog.inspections
     verdicts, overrides = table.verdicts(snapshot.project.id), table.overrides_in(snapshot.project.id)
-    return JSONResponse(project_as_json(snapshot, verdicts, overrides), headers={"Cache-Control": "private, no-cache"})
+    return project_as_json(snapshot, verdicts, overrides)
 
 
 def project_as_json(

@@ -31,8 +31,9 @@ from .services import Services
 from .settings import Settings
 from .store import open_store
 from .upstream import Upstream, UpstreamIndex, upstream_index
+from .upstream import routes as upstream_routes
 
-PACKAGE_INDEX = (simple.router, files.router, upload.router)
+PACKAGE_INDEX = (simple.router, files.router, upstream_routes.router, upload.router)
 """What speaks the forms of the Python package index."""
 
 JSON_API = (api.router, management.router, held.router, wanted.router, health.router, openapi.router)
@@ -99,7 +100,7 @@ async def _lifespan(
     opening = open_store(settings, patience=settings.inspection_patience, hurry=stopping)
     store = await run_in_threadpool(kept.enter_context, opening)
     home = store.home
-    passing = None if upstream is None else Upstream(upstream, settings)
+    passing = None if upstream is None else Upstream(upstream, settings, home, store.pool)
     demands = _demands(settings, home) if settings.wanted else None
     tokens = Tokens(home.catalog)
     flushing = [asyncio.create_task(tokens.keep_flushing())]

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.exceptions import HTTPException
 
 from cpufit_wheelhouse.catalog import ProjectStatus
-from cpufit_wheelhouse.catalog.records import PlainPolicy, UnknownPolicy
+from cpufit_wheelhouse.catalog.records import PlainPolicy, UnknownPolicy, UpstreamPolicy
 
 from .problems import problem_response
 
@@ -63,6 +63,7 @@ class SettingsBody(_Body):
     unknown: UnknownPolicy | None = None
     plain: PlainPolicy | None = None
     build_sdist: bool | None = None
+    upstream: UpstreamPolicy | None = None
     instead: (
         Annotated[str, StringConstraints(max_length=255, pattern=r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$")]
         | None

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import zstandard
+from packaging.version import Version
 
 from cpufit_wheelhouse.demand import Unmet, unmet_in
 from cpufit_wheelhouse.offers import relevant_features
@@ -25,13 +26,14 @@ from .client import Asker, View
 from .negotiation import JSON_TYPE, Coding, Form
 from .reading import EVERYBODY
 from .variants import sidecars_of
-from .views import Links, plain_page, profile_page, quarantined_page
+from .views import Links, merged, plain_page, profile_page, quarantined_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from cpufit_wheelhouse.catalog import ProjectSnapshot
     from cpufit_wheelhouse.home import Home
+    from cpufit_wheelhouse.simple_page import PageFile
 
     from .reading import Reader
     from .selectors import Selectors
@@ -65,6 +67,8 @@ class RenderedPage:
     """Where the page is for a CPU that cannot have the newest release: which, and why."""
     relevant: frozenset[str] = frozenset()
     """The features that some file of the project asks for."""
+    merges: bool = False
+    """Whether the project lets the upstream's releases stand beside its own."""
 
     @property
     def weight(self) -> int:
@@ -92,6 +96,17 @@ class RenderedPage:
         if coding is None or self.placeholder is not None or len(self.body) < COMPRESS_FROM:
             return self
         return replace(self, body=compress(self.body, coding), coding=coding)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What another index lists of a project, to stand beside what is hosted of it."""
+
+    files: tuple[PageFile, ...]
+    key: Hashable
+    """The same for the same files."""
+    stale_since: float | None = None
+    """Where that index fails: when this was true last, in seconds since the epoch."""
 
 
 def render(page: ProjectPage | IndexPage, media_type: str, *, placeholder: str | None = None) -> RenderedPage:
@@ -172,11 +187,14 @@ class Pages:
         self._rendered = BoundedCache[RenderedPage](entries=entries, weight=weight, weigh=lambda page: page.weight)
         self._snapshots = BoundedCache["_Shelf"](entries=_SNAPSHOTS, weight=_SNAPSHOTS, weigh=lambda _: 1)
 
-    def project(self, name: str, asker: Asker, form: Form, root: str) -> RenderedPage | None:
+    def project(
+        self, name: str, asker: Asker, form: Form, root: str, beside: Beside | None = None
+    ) -> RenderedPage | None:
         """Return a project's page, or None if the project is not hosted here.
 
         :param name: normalised
         :param root: the way from the page to the root of the server, such as ``../../``
+        :param beside: what the upstream has of it, where the project merges
         """
         serial = self._home.catalog.serial(name)
         if serial is None:
@@ -186,11 +204,13 @@ class Pages:
             return None
         profile = None if asker.profile is None else asker.profile.reduced_to(shelf.relevant)
         view: Hashable = asker.view if profile is None else (profile.arch, profile.features)
-        key = (name, shelf.serial, view, form, root)
+        if not shelf.merges:  # it was told to, when it was asked what stands beside
+            beside = None
+        key = (name, shelf.serial, view, form, root, None if beside is None else beside.key)
         page = self._rendered.get(key)
         if page is None:
             reduced = Asker(view=asker.view, profile=profile)
-            page = self._render(shelf, reduced, form.media_type, root).encoded(form.coding)
+            page = self._render(shelf, reduced, form.media_type, root, beside).encoded(form.coding)
             self._rendered.put(key, page)
         return page
 
@@ -208,15 +228,21 @@ class Pages:
                 return None
             snapshot = whole.shown()
             shelf = _Shelf(
-                serial=snapshot.project.serial, snapshot=snapshot, relevant=relevant_features(snapshot.files)
+                serial=snapshot.project.serial,
+                snapshot=snapshot,
+                relevant=relevant_features(snapshot.files),
+                versions=frozenset(Version(file.version) for file in whole.files),
             )
             self._snapshots.put(name, shelf)
         return shelf
 
-    def _render(self, shelf: _Shelf, asker: Asker, media_type: str, root: str) -> RenderedPage:
-        return replace(self._render_view(shelf, asker, media_type, root), serial=shelf.serial)
+    def _render(self, shelf: _Shelf, asker: Asker, media_type: str, root: str, beside: Beside | None) -> RenderedPage:
+        rendered = self._render_view(shelf, asker, media_type, root, beside)
+        return replace(rendered, serial=shelf.serial, merges=shelf.merges)
 
-    def _render_view(self, shelf: _Shelf, asker: Asker, media_type: str, root: str) -> RenderedPage:
+    def _render_view(
+        self, shelf: _Shelf, asker: Asker, media_type: str, root: str, beside: Beside | None
+    ) -> RenderedPage:
         snapshot = shelf.snapshot
         if snapshot.project.status == "quarantined":
             return render(quarantined_page(snapshot), media_type)
@@ -227,9 +253,11 @@ class Pages:
             page = profile_page(snapshot, links, asker.profile, import_only=self._import_only)
             if unmet is not None:
                 page = replace(page, private={"_cpufit_unmet": unmet.as_dict()}, note=unmet.sentence)
-            return replace(render(page, media_type, placeholder=placeholder), unmet=unmet, relevant=shelf.relevant)
+            page = _merged(page, shelf, beside)
+            rendered = render(page, media_type, placeholder=placeholder)
+            return replace(rendered, unmet=unmet, relevant=shelf.relevant)
         sidecars = sidecars_of(self._home, snapshot) if asker.view is View.VARIANT else ()
-        page = plain_page(snapshot, links, self._selectors.of(snapshot), sidecars)
+        page = _merged(plain_page(snapshot, links, self._selectors.of(snapshot), sidecars), shelf, beside)
         return render(page, media_type, placeholder=placeholder)
 
 
@@ -238,3 +266,14 @@ class _Shelf:
     serial: int
     snapshot: ProjectSnapshot
     relevant: frozenset[str]
+    versions: frozenset[Version]
+    """Of every hosted release, those too of which nothing is shown."""
+
+    @property
+    def merges(self) -> bool:
+        return self.snapshot.project.upstream == "merge"
+
+
+def _merged(page: ProjectPage, shelf: _Shelf, beside: Beside | None) -> ProjectPage:
+    """Return a page with the upstream's files of the versions that are not hosted here."""
+    return page if beside is None else merged(page, beside.files, shelf.versions)

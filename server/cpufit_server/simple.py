@@ -8,7 +8,9 @@ leads there (PEP 503).
 
 from __future__ import annotations
 
+import logging
 import re
+import time
 from functools import partial
 
 from fastapi import APIRouter, Request
@@ -20,21 +22,23 @@ from cpufit_resolver.profile import CpuProfile
 from cpufit_wheelhouse.catalog import Demand
 from cpufit_wheelhouse.demand import told_cpu
 
-from .client import Asker, View, asker_of_token, asker_of_user_agent, surroundings_of
+from .client import Asker, asker_of_token, asker_of_user_agent, surroundings_of
 from .demands import Demands
-from .errors import NotFound
+from .errors import NotFound, UpstreamFailed
 from .front.keeping import KeptPage, keep
 from .negotiation import PLAIN_HTML_TYPE, Form, form_wanted
-from .pages import RenderedPage, render
+from .pages import Beside, RenderedPage
 from .reading import reader_of
 from .services import Services, services_of
-from .views import without_variants
 
 router = APIRouter()
 
 VARY_BY_CLIENT = "Accept, Accept-Encoding, User-Agent"
 VARY = "Accept, Accept-Encoding"
+UPSTREAM_HEADER = "X-Cpufit-Upstream"
+"""Tells that a page is not what the upstream has now: ``stale; age=SECONDS``, or ``unavailable``."""
 
+_log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Z0-9](?:[A-Z0-9._-]*[A-Z0-9])?", re.IGNORECASE | re.ASCII)
 _METHODS = ["GET", "HEAD"]
 
@@ -95,13 +99,18 @@ async def _project(request: Request, name: str, asker: Asker, *, root: str, shar
     services = services_of(request)
     hosted = partial(services.pages.project, name, asker, form, root)
     page = await run_in_threadpool(hosted)
+    told: dict[str, str] = {}
     if page is None:
-        elsewhere = await _from_upstream(services, name, asker, form)
+        elsewhere = await _from_upstream(services, name, asker, form, root, told)
         # The first file of this name may have come in meanwhile, and then the name is ours.
         page = await run_in_threadpool(hosted)
         if page is None:
             # It may be hosted tomorrow, so an upstream page is nobody's to share.
             page, shared = elsewhere, False
+    if page is not None and page.merges:
+        beside = await _beside(services, name, asker, root, told)
+        page = await run_in_threadpool(partial(hosted, beside=beside))
+        shared = False
     if page is None:
         raise NotFound(f"there is no project {name[:80]}", code="no-such-project")
     on_hit = None
@@ -109,10 +118,12 @@ async def _project(request: Request, name: str, asker: Asker, *, root: str, shar
         longest = services.settings.max_user_agent_length
         on_hit = partial(_count, services.demands, name, asker.profile, page, longest)
         on_hit(request)
-    if page.serial is not None:
+    if page.serial is not None and not page.merges:
         kept = KeptPage(name=name, serial=page.serial, page=page, form=form, shared=shared, on_hit=on_hit)
         keep(request.scope, kept)
-    return await run_in_threadpool(page_response, request, page, form, shared=shared)
+    response = await run_in_threadpool(page_response, request, page, form, shared=shared)
+    response.headers.update(told)
+    return response
 
 
 def _form(request: Request) -> Form:
@@ -148,12 +159,32 @@ def _count(
     demands.count(demand, request.client.host if request.client else None)
 
 
-async def _from_upstream(services: Services, name: str, asker: Asker, form: Form) -> RenderedPage | None:
-    found = None if services.upstream is None else await services.upstream.page(name)
+async def _from_upstream(
+    services: Services, name: str, asker: Asker, form: Form, root: str, told: dict[str, str]
+) -> RenderedPage | None:
+    upstream = services.upstream
+    found = None if upstream is None else await upstream.rendered(name, asker, form, root)
     if found is None:
         return None
-    listed = found if asker.view is View.VARIANT else without_variants(found)
-    return await run_in_threadpool(lambda: render(listed, form.media_type).encoded(form.coding))
+    told.update(_staleness(found.stale_since))
+    return found.page
+
+
+async def _beside(services: Services, name: str, asker: Asker, root: str, told: dict[str, str]) -> Beside | None:
+    """Return what the upstream has of a hosted name; what is hosted is had also while the upstream fails."""
+    try:
+        found = None if services.upstream is None else await services.upstream.beside(name, asker, root)
+    except UpstreamFailed as error:
+        _log.warning("%s; what is hosted of it is listed alone", error)
+        told[UPSTREAM_HEADER] = "unavailable"
+        return None
+    if found is not None:
+        told.update(_staleness(found.stale_since))
+    return found
+
+
+def _staleness(since: float | None) -> dict[str, str]:
+    return {} if since is None else {UPSTREAM_HEADER: f"stale; age={max(0, round(time.time() - since))}"}
 
 
 def page_response(request: Request, page: RenderedPage, form: Form, *, shared: bool) -> Response:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from cpufit_wheelhouse.errors import InvalidWheelName
-from cpufit_wheelhouse.filename import parse_wheel_filename
+from cpufit_wheelhouse.filename import parse_wheel_filename, version_in
 from cpufit_wheelhouse.offers import (
     fitting_wheels,
     imports_only,
@@ -32,7 +32,7 @@ from cpufit_wheelhouse.releases import Release, releases_of, yanked_together
 from cpufit_wheelhouse.simple_page import PageFile, ProjectPage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from cpufit_resolver.profile import CpuProfile
     from cpufit_wheelhouse.catalog import DerivedFile, ProjectSnapshot, StoredFile
@@ -123,6 +123,22 @@ def without_variants(page: ProjectPage) -> ProjectPage:
     pip up to 22.2.2 takes a labelled wheel with a compressed platform-tag set for an ordinary one, on any CPU.
     """
     return replace(page, files=tuple(file for file in page.files if not _of_variants(file.filename)))
+
+
+def merged(page: ProjectPage, others: Iterable[PageFile], hosted: Collection[Version]) -> ProjectPage:
+    """Return a hosted page with another index's files behind its own.
+
+    A version that is hosted here is hosted here alone: at an equal version an ordinary wheel from elsewhere would beat
+    the selector, and an installer could be led to bytes that nobody here has seen. A file whose name tells no version
+    is left out, since it might be of a hosted one.
+
+    :param hosted: the versions of which some file is hosted, listed or not
+    """
+    own = {file.filename for file in page.files}
+    versions = {file.filename: version_in(file.filename) for file in others}
+    taken = [file for file in others if file.filename not in own and versions[file.filename] not in (None, *hosted)]
+    told = sorted({*map(Version, page.versions), *(versions[file.filename] or Version("0") for file in taken)})
+    return replace(page, files=(*page.files, *taken), versions=tuple(map(str, told)))
 
 
 def _of_variants(filename: str) -> bool:

@@ -24,7 +24,13 @@ def test_a_project_is_told_with_needs_and_policy_newest_release_first(
     server.upload(make_wheel(tags=LINUX.replace("311", "312"), native=True, version="1.10"))
     server.upload(make_sdist(version="1.10"))
     body = server.client.get("/api/v1/projects/Fast").json()
-    assert body["policy"] == {"variants": True, "unknown": "refuse", "plain": "ordinary", "build_sdist": False}
+    assert body["policy"] == {
+        "variants": True,
+        "unknown": "refuse",
+        "plain": "ordinary",
+        "build_sdist": False,
+        "upstream": "never",
+    }
     assert [release["version"] for release in body["releases"]] == ["1.10", "1.9"]
     files = {file["filename"]: file for file in body["releases"][0]["files"]}
     declared = files[f"fast-1.10-{LINUX}.whl"]

@@ -34,7 +34,11 @@ def test_what_is_not_named_of_a_policy_stays(home: Path, capsys: pytest.CaptureF
         "unknown": "allow",
         "plain": "selector",
         "build_sdist": True,
+        "upstream": "never",
     }
+    assert main(["project", "set", "small", "--upstream", "merge", "--home", str(home)]) == 0
+    assert capsys.readouterr().out.strip().endswith("build-sdist on, upstream merge")
+    assert shown(home, capsys)["policy"]["upstream"] == "merge"
 
 
 def test_a_project_that_is_not_there_is_made_only_when_asked_for(

@@ -98,7 +98,7 @@ PAGE = {
 def test_a_name_that_is_not_hosted_is_passed_through(passing: Any, index: Index) -> None:
     index.serve("/simple/other/", PAGE)
     (entry,) = passing.page("/simple/other/")["files"]
-    assert entry["url"] == f"http://{index.netloc}/packages/other-1.0-py3-none-any.whl"
+    assert entry["url"] == f"../../upstream/other/{'ab' * 32}/other-1.0-py3-none-any.whl"
     assert entry["hashes"] == {"sha256": "ab" * 32}
     assert entry["requires-python"] == ">=3.9"
     assert entry["core-metadata"] == {"sha256": "cd" * 32}
@@ -107,8 +107,9 @@ def test_a_name_that_is_not_hosted_is_passed_through(passing: Any, index: Index)
     assert index.asked[0][1]["Authorization"].startswith("Basic ")
     html = passing.client.get("/cpu/x86_64_v3/simple/other/", headers={"Accept": "text/html"})
     assert "secret" not in html.text
+    assert f'"../../../../upstream/other/{"ab" * 32}/other-1.0-py3-none-any.whl#sha256=' in html.text
     assert html.headers["cache-control"] == "private, no-cache"
-    again = passing.client.get("/simple/other/", headers={"If-None-Match": html.headers["etag"]})
+    again = passing.client.get("/cpu/x86_64_v3/simple/other/", headers={"If-None-Match": html.headers["etag"]})
     assert again.status_code == 304
 
 
@@ -133,7 +134,7 @@ def test_an_upstream_that_speaks_html_alone_is_read_as_well(passing: Any, index:
     )
     index.serve("/simple/other/", html, "text/html; charset=utf-8")
     (entry,) = passing.page("/simple/other/")["files"]
-    assert entry["url"] == f"http://{index.netloc}/p/other-1.0-py3-none-any.whl"
+    assert entry["url"] == f"../../upstream/other/{'ab' * 32}/other-1.0-py3-none-any.whl"
     assert entry["requires-python"] == ">=3.9"
 
 
@@ -249,7 +250,7 @@ def test_an_upstream_page_over_the_limit_is_502_and_names_the_limit(
 
 def test_an_upstream_that_moved_is_followed(passing: Any, index: Index) -> None:
     index.serve("/simple/other/", "", "text/plain", 301, Location="/new/other/")
-    index.serve("/new/other/", {**PAGE, "files": [{**PAGE["files"][0], "url": "x.whl"}]})  # type: ignore[index]  # it is a list
+    index.serve("/new/other/", {**PAGE, "files": [{"filename": "x.whl", "url": "x.whl", "hashes": {}}]})
     assert passing.page("/simple/other/")["files"][0]["url"] == f"http://{index.netloc}/new/other/x.whl"
 
 

@@ -204,6 +204,15 @@ def parse_sdist_filename(text: str) -> SdistFilename:
     )
 
 
+def version_in(filename: str) -> Version | None:
+    """Return the version that a wheel's or a source distribution's name tells; None for any other name."""
+    parse = parse_wheel_filename if filename.endswith(".whl") else parse_sdist_filename
+    try:
+        return parse(filename).version
+    except InvalidWheelName:
+        return None
+
+
 def _check_length(text: str) -> None:
     if len(text) > MAX_FILENAME_LENGTH:
         raise InvalidWheelName(f"a file name longer than {MAX_FILENAME_LENGTH} characters", where=text[:60] + "…")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cpufit_wheelhouse.catalog import Project
-    from cpufit_wheelhouse.catalog.records import PlainPolicy, UnknownPolicy
+    from cpufit_wheelhouse.catalog.records import PlainPolicy, UnknownPolicy, UpstreamPolicy
     from cpufit_wheelhouse.home import Home
 
 
@@ -19,6 +19,7 @@ class PolicyChange:
     unknown: UnknownPolicy | None = None
     plain: PlainPolicy | None = None
     build_sdist: bool | None = None
+    upstream: UpstreamPolicy | None = None
     instead: str | None = None
     """Empty for no project."""
 
@@ -34,6 +35,7 @@ def set_policy(home: Home, name: str, change: PolicyChange, *, who: str, why: st
         unknown=change.unknown,
         plain=change.plain,
         build_sdist=change.build_sdist,
+        upstream=change.upstream,
         instead=change.instead,
         said=(who, why),
     )
@@ -46,4 +48,5 @@ def policy_as_dict(project: Project) -> dict[str, object]:
         "unknown": project.unknown,
         "plain": project.plain,
         "build_sdist": project.build_sdist,
+        "upstream": project.upstream,
     }

@@ -34,6 +34,11 @@ def configure_parser(subparsers: Subparsers) -> None:
         metavar="OTHER",
         help="the project to name where nothing of this one fits a CPU; '' for none",
     )
+    change.add_argument(
+        "--upstream",
+        choices=("never", "merge"),
+        help="whether the upstream's releases stand beside those hosted here; merge trusts it with this name",
+    )
     change.add_argument("--create", action="store_true", help="make the project where it is not there yet")
     add_home_option(change)
     change.set_defaults(execute=execute_set)
@@ -65,6 +70,7 @@ def execute_set(arguments: argparse.Namespace) -> int:
             plain=arguments.plain,
             build_sdist=_SWITCH.get(arguments.build_sdist),
             instead=arguments.instead,
+            upstream=arguments.upstream,
         )
         project = set_policy(home, arguments.name, change, who=who_of(arguments), why="cpufit-server project set")
     print(_policy_line(project))
@@ -119,7 +125,9 @@ def _policy_line(project: Project) -> str:
     variants, build = ("on" if switch else "off" for switch in (project.variants, project.build_sdist))
     return (
         f"{project.display_name}: variants {variants}, unknown {project.unknown}, plain {project.plain}, "
-        f"build-sdist {build}" + ("" if project.instead is None else f", instead {project.instead}")
+        f"build-sdist {build}"
+        + ("" if project.instead is None else f", instead {project.instead}")
+        + ("" if project.upstream == "never" else f", upstream {project.upstream}")
     )
 
 

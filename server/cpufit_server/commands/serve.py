@@ -36,6 +36,12 @@ def configure_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--port", type=int, help="TCP port to listen on (default: CPUFIT_PORT, else 8000)")
     add_home_option(parser)
     parser.add_argument("--upstream", metavar="URL|pip", help="index for names not hosted here; pip: the one pip uses")
+    parser.add_argument(
+        "--upstream-offline",
+        action="store_true",
+        default=None,
+        help="list only what is cached of it, and fetch nothing",
+    )
     parser.add_argument("--public-url", metavar="URL", help="address under which clients reach it; needed off loopback")
     parser.set_defaults(execute=execute)
 
@@ -49,6 +55,7 @@ def execute(arguments: argparse.Namespace) -> int:
         port=arguments.port,
         home=arguments.home,
         upstream=arguments.upstream,
+        upstream_offline=arguments.upstream_offline,
         public_url=arguments.public_url,
     )
     app = create_app(settings)

@@ -127,7 +127,7 @@ class Fetcher:
         for known, user, password in self._logins:
             if known == host:
                 return httpx.BasicAuth(user, password)
-        return _netrc_login(parts.hostname or "")
+        return netrc_login(parts.hostname or "")
 
 
 def without_login(url: str) -> str:
@@ -145,7 +145,7 @@ def _logins(index_url: str) -> tuple[_Login, ...]:
     return ((origin, unquote(parts.username), unquote(parts.password or "")),)
 
 
-def _netrc_login(host: str) -> httpx.BasicAuth | None:
+def netrc_login(host: str) -> httpx.BasicAuth | None:
     """Return the login that the user's netrc file has for a host; a file that cannot be read has none, as in pip."""
     try:
         found = netrc.netrc(os.environ.get("NETRC")).authenticators(host)

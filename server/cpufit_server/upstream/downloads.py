@@ -1,0 +1,239 @@
+"""Files on their way from the upstream: each is fetched once, and whoever asks meanwhile reads along.
+
+A file's last piece is handed out when the hash of all of it was found right, so nobody gets a whole wrong file: the
+connections of those who read along are cut short instead. A client that goes away does not end the fetch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import anyio
+import httpx
+from starlette.concurrency import run_in_threadpool
+
+from cpufit_server.errors import NotFound, UpstreamFailed
+from cpufit_server.sources.fetcher import without_login
+from cpufit_wheelhouse.errors import DigestMismatch
+
+from .reading import no_file, sha256_of
+
+if TYPE_CHECKING:
+    from cpufit_resolver.errors import CpufitError
+    from cpufit_wheelhouse.pullthrough import FileCache, Reading, Spool
+    from cpufit_wheelhouse.simple_page import PageFile
+
+    from .client import UpstreamClient
+
+_log = logging.getLogger(__name__)
+
+_TRIES = 4
+"""How often a fetch begins, or goes on after a connection broke."""
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
+
+
+class Download:
+    """One file on its way; belongs to one event loop."""
+
+    def __init__(self, file: PageFile, spool: Spool, most: int) -> None:
+        self.file = file
+        self.spool = spool
+        self.most = most
+        """Bytes that are read of it at most."""
+        self.size = file.size
+        """Bytes of the whole file; None while nobody told."""
+        self.readable = 0
+        """How many bytes may be handed out."""
+        self.whole = False
+        """Whether all of it is there, with the right hash."""
+        self.done = False
+        """Whether nothing more happens: it was kept, or failed."""
+        self.error: CpufitError | None = None
+        self._begun = False
+        self._moved = asyncio.Event()
+
+    def open(self) -> Reading:
+        """Open what is there of it for reading."""
+        return self.spool.open()
+
+    async def begun(self) -> None:
+        """Wait until bytes come, or until it is known that none will.
+
+        :raises CpufitError: none will
+        """
+        while not (self._begun or self.whole or self.error):
+            await self._moved.wait()
+        if self.error is not None and self.readable == 0:
+            raise self.error
+
+    async def beyond(self, offset: int) -> int:
+        """Wait for bytes behind a place, and return up to where they may be read; the place itself at the end.
+
+        :raises CpufitError: the rest will not come
+        """
+        while self.readable <= offset and not self.whole:
+            if self.error is not None:
+                raise self.error
+            await self._moved.wait()
+        return max(self.readable, offset)
+
+    async def ended(self) -> None:
+        """Wait until it is in the cache.
+
+        :raises CpufitError: it did not come
+        """
+        while not self.done:
+            await self._moved.wait()
+        if self.error is not None:
+            raise self.error
+
+    def moved(self) -> None:
+        """Tell everybody who waits to look again."""
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+
+    def begin(self) -> None:
+        """Say that the upstream gives the file."""
+        self._begun = True
+        self.moved()
+
+
+class Downloads:
+    """The files under way; belongs to one event loop."""
+
+    def __init__(
+        self,
+        client: UpstreamClient,
+        cache: FileCache,
+        *,
+        at_once: int,
+        max_bytes: int,
+        on_kept: Callable[[PageFile], Awaitable[object]],
+    ) -> None:
+        """Take where files come from and go to, what bounds them, and who is told of each that was kept."""
+        self._client, self._cache, self._max_bytes, self._on_kept = client, cache, max_bytes, on_kept
+        self._gate = anyio.Semaphore(at_once)
+        self._running: dict[str, tuple[Download, asyncio.Task[None]]] = {}
+
+    async def close(self) -> None:
+        """End what is under way; what came of it is removed."""
+        tasks = [task for _, task in self._running.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def join(self, file: PageFile, most: int | None = None) -> Download:
+        """Return a file's download, which is begun where it is not under way.
+
+        :param file: with a SHA-256
+        :param most: the most bytes to read of it; without it the usual limit
+        :raises UpstreamFailed: there is no room to put it
+        """
+        sha256 = sha256_of(file)
+        if sha256 is None:
+            raise ValueError("a file without a SHA-256")
+        if sha256 not in self._running:
+            try:
+                download = Download(file, self._cache.stage(sha256), self._max_bytes if most is None else most)
+            except OSError as error:
+                raise no_file(file.filename, f"it could not be written: {error.strerror}") from error
+            task = asyncio.ensure_future(self._run(download))
+            self._running[sha256] = (download, task)
+            task.add_done_callback(lambda done: self._ended(sha256, done))
+        return self._running[sha256][0]
+
+    def _ended(self, sha256: str, task: asyncio.Task[None]) -> None:
+        del self._running[sha256]
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None:
+            _log.error("a fetch ended by a fault of ours", exc_info=fault)
+
+    async def _run(self, download: Download) -> None:
+        spool, file = download.spool, download.file
+        kept = False
+        try:
+            async with self._gate:
+                await self._fetched(download)
+            spool.check()
+            download.size = download.readable = spool.size
+            download.whole = True
+            download.moved()
+            await run_in_threadpool(spool.keep)
+            kept = True
+        except DigestMismatch as error:
+            self._fail(download, no_file(file.filename, error.message))
+        except (UpstreamFailed, NotFound) as error:
+            self._fail(download, error)
+        except OSError as error:
+            if download.whole:  # whoever reads along has it; the next one fetches it again
+                _log.warning("%s could not be cached: %s", file.filename, error)
+            else:
+                self._fail(download, no_file(file.filename, f"it could not be written: {error.strerror}"))
+        except BaseException:
+            download.error = download.error or no_file(file.filename, "the server stops")
+            download.moved()
+            raise
+        finally:
+            spool.discard()
+            download.done = True
+            download.moved()
+        if kept:
+            await self._on_kept(file)
+
+    @staticmethod
+    def _fail(download: Download, error: CpufitError) -> None:
+        _log.error("%s from %s: %s", download.file.filename, without_login(download.file.url), error)
+        download.error = error
+        download.moved()
+
+    async def _fetched(self, download: Download) -> None:
+        """Fetch the bytes; where the connection breaks on the way, go on from there."""
+        for left in reversed(range(_TRIES)):
+            before = download.spool.size
+            try:
+                await self._attempt(download)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                came = download.spool.size > before
+                if left == 0 or not came or not isinstance(error, httpx.TransportError):
+                    raise no_file(download.file.filename, type(error).__name__) from error
+            else:
+                return
+
+    async def _attempt(self, download: Download) -> None:
+        file, spool = download.file, download.spool
+        async with self._client.file(file.url, spool.size) as response:
+            self._check_answer(download, response)
+            download.begin()
+            most = download.most if download.size is None else download.size
+            async for piece in response.aiter_raw():
+                if spool.size + len(piece) > most:
+                    raise no_file(file.filename, f"it sent more than {most} bytes")
+                released = spool.size
+                await run_in_threadpool(spool.write, piece)
+                download.readable = released
+                download.moved()
+        if download.size is not None and spool.size < download.size:
+            raise httpx.ReadError("the file is shorter than was told")
+
+    def _check_answer(self, download: Download, response: httpx.Response) -> None:
+        filename, offset = download.file.filename, download.spool.size
+        if response.status_code in (404, 410):
+            raise NotFound(f"the upstream index does not have {filename[:255]} any more", code="no-such-file")
+        if response.status_code != (206 if offset else 200):
+            raise no_file(filename, f"it answered {response.status_code}")
+        if offset:
+            told = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
+            if told is None or int(told[1]) != offset:
+                raise no_file(filename, "it went on from another place than asked")
+            return
+        length = response.headers.get("content-length", "")
+        if length.isdecimal() and not response.headers.get("transfer-encoding"):
+            if download.size is not None and int(length) != download.size:
+                raise no_file(filename, f"it has {int(length)} bytes, its page says {download.size}")
+            download.size = int(length)
+        if download.size is not None and download.size > download.most:
+            raise no_file(filename, f"it has {download.size} bytes, at most {download.most} are fetched")

@@ -1,0 +1,121 @@
+"""METADATA where the upstream has none beside its wheels: read out of the wheel by ranges, or out of the cached file.
+
+It is announced on our pages only when it is here: pip and uv give up on an announced file that is missing.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import anyio
+from packaging.version import Version
+from starlette.concurrency import run_in_threadpool
+
+from cpufit_server.errors import UpstreamFailed
+from cpufit_wheelhouse.errors import WheelError
+from cpufit_wheelhouse.filename import version_in
+from cpufit_wheelhouse.pullthrough.metadata import metadata_of_file, read_metadata
+
+from .flights import Flights
+from .reading import sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cpufit_server.settings import Settings
+    from cpufit_wheelhouse.pullthrough import FileCache
+    from cpufit_wheelhouse.simple_page import PageFile, ProjectPage
+
+    from .client import UpstreamClient
+    from .known import Known, KnownFiles
+
+_log = logging.getLogger(__name__)
+
+
+class MetadataMaker:
+    """Reads METADATA out of wheels; belongs to one event loop."""
+
+    def __init__(self, client: UpstreamClient, cache: FileCache, known: KnownFiles, settings: Settings) -> None:
+        """Take where bytes come from, where METADATA goes to, and what bounds it."""
+        self._client, self._cache, self._known, self._settings = client, cache, known, settings
+        self._gate = anyio.Semaphore(settings.upstream_max_requests)
+        self._flights = Flights[str | None]()
+
+    async def close(self) -> None:
+        """End what is under way."""
+        await self._flights.close()
+
+    async def prepare(self, page: ProjectPage, known: Known) -> None:
+        """Read METADATA of the newest release's wheels where nobody has, for no longer than one timeout."""
+        if not self._settings.upstream_metadata or self._settings.upstream_offline:
+            return
+        lacking = [file for file in page.files if needs_metadata(file, known)]
+        wheels = newest_wheels(lacking)[: self._settings.upstream_metadata_wheels]
+        with anyio.move_on_after(self._settings.upstream_timeout):
+            # the first one tells whether the upstream gives ranges at all
+            if wheels and await self.make(page.name, wheels[0]) is not None:
+                async with anyio.create_task_group() as tasks:
+                    for wheel in wheels[1:]:
+                        tasks.start_soon(self.make, page.name, wheel)
+
+    async def make(self, project: str, file: PageFile) -> str | None:
+        """Return the SHA-256 of a wheel's METADATA, which is in the cache then; None where it cannot be read.
+
+        :param file: with a SHA-256
+        """
+        return await self._flights.join(file.hashes["sha256"], lambda: self._made(project, file))
+
+    async def _made(self, project: str, file: PageFile) -> str | None:
+        sha256 = file.hashes["sha256"]
+        try:
+            if self._cache.has(sha256):
+                data = await run_in_threadpool(
+                    metadata_of_file,
+                    self._cache.path(sha256),
+                    file.filename,
+                    max_bytes=self._settings.archive_max_text_bytes,
+                )
+            elif self._settings.upstream_offline or not self._settings.upstream_metadata or file.size is None:
+                return None
+            else:
+                async with self._gate:
+                    data = await self._by_ranges(file, file.size)
+            metadata_sha256 = await run_in_threadpool(self._cache.put, data)
+        except (WheelError, UpstreamFailed, OSError) as error:
+            _log.info("METADATA of %s could not be read: %s", file.filename, error)
+            return None
+        await run_in_threadpool(self._known.learn, project, file.filename, sha256, metadata_sha256=metadata_sha256)
+        return metadata_sha256
+
+    async def _by_ranges(self, file: PageFile, size: int) -> bytes:
+        reading = read_metadata(file.filename, size, max_bytes=self._settings.archive_max_text_bytes)
+        wanted = next(reading)
+        while True:
+            data = await self._client.part(file.filename, file.url, wanted.start, wanted.stop)
+            try:
+                wanted = reading.send(data)
+            except StopIteration as end:
+                found: bytes = end.value
+                return found
+
+
+def needs_metadata(file: PageFile, known: Known) -> bool:
+    """Tell whether a file is a wheel of whose METADATA neither the upstream nor we know."""
+    sha256 = sha256_of(file)
+    return (
+        file.filename.endswith(".whl")
+        and file.core_metadata is None
+        and sha256 is not None
+        and sha256 not in known.metadata
+    )
+
+
+def newest_wheels(files: Iterable[PageFile]) -> list[PageFile]:
+    """Return the wheels of the newest version among these files; a final one before a pre-release."""
+    by_version: dict[Version, list[PageFile]] = {}
+    for file in files:
+        version = version_in(file.filename) if file.filename.endswith(".whl") else None
+        if version is not None:
+            by_version.setdefault(version, []).append(file)
+    return by_version[max(by_version, key=lambda version: (not version.is_prerelease, version))] if by_version else []

@@ -1,0 +1,187 @@
+"""``GET /upstream/{project}/{sha256}/{filename}``: files of the upstream, from the cache or while they come in.
+
+A range of a file that is on its way waits for its bytes: the file is fetched whole, once, whatever is asked of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Request
+from packaging.utils import canonicalize_name
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response, StreamingResponse
+
+from cpufit_resolver.errors import CpufitError
+from cpufit_server.errors import NotFound
+from cpufit_server.files import IMMUTABLE
+from cpufit_server.services import Services, services_of
+from cpufit_server.simple import is_known
+from cpufit_wheelhouse.pullthrough import Reading
+
+from .downloads import Download
+from .ranges import Part, Unsatisfiable, part_of
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+router = APIRouter()
+
+_log = logging.getLogger(__name__)
+
+_METADATA = ".metadata"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_PIECE = 256 << 10
+
+
+@router.api_route("/upstream/{project}/{sha256}/{filename}", methods=["GET", "HEAD"])
+async def upstream_file(request: Request, project: str, sha256: str, filename: str) -> Response:
+    """Answer with a file of the upstream, or with the METADATA of a wheel beside it (PEP 658)."""
+    services = services_of(request)
+    upstream = services.upstream
+    found: Reading | Download | None = None
+    if upstream is not None and _SHA256.fullmatch(sha256) and canonicalize_name(project) == project:
+        ask = await run_in_threadpool(_asks_upstream, services, project)
+        if filename.endswith(_METADATA):
+            found = await upstream.metadata(project, sha256, filename.removesuffix(_METADATA), ask=ask)
+        else:
+            found = await upstream.file(project, sha256, filename, ask=ask)
+    if found is None:
+        raise NotFound(
+            f"no file {filename[:255]!r} with this hash",
+            code="no-such-file",
+            hint="the page of a project at /simple/{name}/ names its files; offline, only what is cached is there",
+        )
+    return await _answer(request, found, sha256)
+
+
+def _asks_upstream(services: Services, project: str) -> bool:
+    """Tell whether the upstream may be asked for a project; what is cached is given out in any case."""
+    hosted = services.home.catalog.project(project)
+    return hosted is None or hosted.upstream == "merge"
+
+
+async def _answer(request: Request, found: Reading | Download, sha256: str) -> Response:
+    source = _Cached(found) if isinstance(found, Reading) else _Coming(found)
+    headers = {
+        "Cache-Control": IMMUTABLE,
+        "ETag": f'"{sha256}"' if not request.scope["path"].endswith(_METADATA) else f'"{sha256}-metadata"',
+        "X-Content-Type-Options": "nosniff",
+        "Accept-Ranges": "bytes",
+    }
+    try:
+        if is_known(request.headers.get("if-none-match"), headers["ETag"]):
+            source.close()
+            return Response(status_code=304, headers=headers)
+        size = await source.size()
+        part = None
+        if size is not None:
+            asked = request.headers.get("range"), request.headers.get("if-range")
+            part = part_of(*asked, etag=headers["ETag"], size=size)
+    except BaseException:
+        source.close()
+        raise
+    if isinstance(part, Unsatisfiable):
+        source.close()
+        return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{size}"})
+    return _whole_or_part(request, source, part, size, headers)
+
+
+def _whole_or_part(
+    request: Request, source: _Cached | _Coming, part: Part | None, size: int | None, headers: dict[str, str]
+) -> Response:
+    start, stop = (part.start, part.stop) if part is not None else (0, size)
+    if stop is not None:
+        headers["Content-Length"] = str(stop - start)
+    if part is not None:
+        headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
+    status = 200 if part is None else 206
+    if request.method == "HEAD":
+        source.close()
+        return Response(status_code=status, headers=headers, media_type="application/octet-stream")
+    return _Streamed(source.pieces(start, stop), source.close, status, headers)
+
+
+class _Cached:
+    """A whole file."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+
+    async def size(self) -> int | None:
+        return self._reading.size
+
+    async def pieces(self, start: int, stop: int | None) -> AsyncIterator[bytes]:
+        end = self._reading.size if stop is None else stop
+        while start < end:
+            piece = await run_in_threadpool(self._reading.read_at, start, min(_PIECE, end - start))
+            if not piece:
+                raise _Cut
+            start += len(piece)
+            yield piece
+
+    def close(self) -> None:
+        self._reading.close()
+
+
+class _Coming:
+    """A file on its way."""
+
+    def __init__(self, download: Download) -> None:
+        self._download = download
+        self._reading: Reading | None = download.open()
+
+    async def size(self) -> int | None:
+        """Return the size as soon as the upstream gives the file, so that a failure is told in time."""
+        await self._download.begun()
+        return self._download.size
+
+    async def pieces(self, start: int, stop: int | None) -> AsyncIterator[bytes]:
+        download, reading = self._download, self._reading
+        while reading is not None and (stop is None or start < stop):
+            try:
+                readable = await download.beyond(start)
+            except CpufitError as error:  # told in the log by the download, once
+                raise _Cut from error
+            if readable <= start:
+                break
+            end = readable if stop is None else min(readable, stop)
+            piece = await run_in_threadpool(reading.read_at, start, min(_PIECE, end - start))
+            start += len(piece)
+            yield piece
+
+    def close(self) -> None:
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            reading.close()
+
+
+class _Cut(Exception):
+    """The rest of a response will not come."""
+
+
+class _Streamed(StreamingResponse):
+    """A response whose connection is cut, and not ended, where the rest of its body does not come.
+
+    A response that is left without its end is closed by the server: with a length told, or in chunks without the last
+    one, no client takes it for whole.
+    """
+
+    def __init__(
+        self, pieces: AsyncIterator[bytes], close: Callable[[], None], status: int, headers: dict[str, str]
+    ) -> None:
+        super().__init__(pieces, status_code=status, headers=headers, media_type="application/octet-stream")
+        self._close = close
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except _Cut:
+            _log.warning("cut off: %s", scope["path"])
+        finally:
+            # in case that the client went away in the middle of a piece: reading has a lock of its own
+            await asyncio.shield(run_in_threadpool(self._close))

@@ -1,0 +1,287 @@
+"""The upstream as the routes see it: pages in a view, files, and what is known of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Hashable
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+from starlette.concurrency import run_in_threadpool
+
+from cpufit_resolver.errors import CpufitError
+from cpufit_server.client import Asker
+from cpufit_server.pages import Beside, BoundedCache, RenderedPage, render
+from cpufit_wheelhouse.pullthrough import FileCache, PageCache
+
+from .client import UpstreamClient
+from .downloads import Download, Downloads
+from .index import without_userinfo
+from .inspecting import Inspections
+from .known import Known, KnownFiles, is_native
+from .listing import Policy, is_addressable, listed
+from .metadata import MetadataMaker, needs_metadata, newest_wheels
+from .pages import UpstreamPage, UpstreamPages
+from .reading import sha256_of
+
+if TYPE_CHECKING:
+    from cpufit_server.negotiation import Form
+    from cpufit_server.settings import Settings
+    from cpufit_wheelhouse.home import Home
+    from cpufit_wheelhouse.inspection.workers import InspectionPool
+    from cpufit_wheelhouse.pullthrough import Reading
+    from cpufit_wheelhouse.simple_page import PageFile, ProjectPage
+
+    from .index import UpstreamIndex
+
+_RENDERED = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """A page of the upstream in the view of whoever asks."""
+
+    page: RenderedPage
+    stale_since: float | None
+    """As :attr:`.pages.UpstreamPage.stale_since`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    found: UpstreamPage
+    known: Known
+    asker: Asker
+
+    @property
+    def key(self) -> Hashable:
+        """The same for the same files in the same view."""
+        profile = self.asker.profile
+        view = self.asker.view if profile is None else (profile.arch, profile.features)
+        return self.found.version, self.known.revision, view
+
+
+class Upstream:
+    """One upstream index and the cache of what came from it; belongs to one event loop."""
+
+    def __init__(
+        self, index: UpstreamIndex, settings: Settings, home: Home, pool: InspectionPool | None = None
+    ) -> None:
+        """Take the index, what bounds the cache, the home to keep it in, and the workers that inspect."""
+        self._settings, self._home = settings, home
+        folder = home.path / "upstream"
+        self._files = FileCache(folder / "files", settings.upstream_cache_bytes)
+        store = PageCache(folder / "pages", without_userinfo(index.url), settings.upstream_pages_bytes)
+        self._known = KnownFiles(home.catalog.upstream)
+        self._client = UpstreamClient(
+            index, timeout=settings.upstream_timeout, max_page_bytes=settings.upstream_max_page_bytes
+        )
+        self._metadata = MetadataMaker(self._client, self._files, self._known, settings)
+        self._pages = UpstreamPages(self._client, store, settings, self._new_page)
+        self._downloads = Downloads(
+            self._client,
+            self._files,
+            at_once=settings.upstream_max_downloads,
+            max_bytes=settings.upstream_max_file_bytes,
+            on_kept=self._came,
+        )
+        self._inspections = None
+        if settings.upstream_inspect and pool is not None:
+            self._inspections = Inspections(
+                pool, self._files, self._known, most_waiting=settings.upstream_inspect_waiting
+            )
+        patterns = (settings.upstream_reserved or "").split(",")
+        self._reserved = tuple(_normal_pattern(pattern) for pattern in patterns if pattern.strip())
+        self._projects: dict[str, str] = {}
+        self._background: set[asyncio.Task[None]] = set()
+        self._held: set[str] = set()
+        self._rendered = BoundedCache[RenderedPage](
+            entries=_RENDERED, weight=settings.upstream_memory_bytes, weigh=lambda page: page.weight
+        )
+
+    async def close(self) -> None:
+        """End what is under way and the connections; what was not whole is removed."""
+        for task in tuple(self._background):
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._pages.close()
+        await self._metadata.close()
+        await self._downloads.close()
+        await self._client.close()
+
+    def is_reserved(self, name: str) -> bool:
+        """Tell whether the operator keeps a name, in its normal form, from the upstream."""
+        return any(fnmatchcase(name, pattern) for pattern in self._reserved)
+
+    # Pages.
+
+    async def rendered(self, name: str, asker: Asker, form: Form, root: str) -> Passed | None:
+        """Return a project's page in the view of whoever asks; None if the upstream does not have it, or may not.
+
+        :param name: normalised
+        :param root: the way from the page to the root of the server
+        :raises UpstreamFailed: it gives none, and none is stored
+        """
+        seen = await self._seen(name, asker)
+        if seen is None:
+            return None
+        key = (name, seen.key, form, root)
+        page = self._rendered.get(key)
+        if page is None:
+            page = await run_in_threadpool(self._render, seen, form, root)
+            self._rendered.put(key, page)
+        return Passed(page=page, stale_since=seen.found.stale_since)
+
+    async def beside(self, name: str, asker: Asker, root: str) -> Beside | None:
+        """Return what the upstream lists of a project that is hosted here too, in the view of whoever asks.
+
+        :raises UpstreamFailed: as :meth:`rendered`
+        """
+        seen = await self._seen(name, asker)
+        if seen is None:
+            return None
+        page = await run_in_threadpool(self._listed, seen, root)
+        return Beside(files=page.files, key=(seen.key, root), stale_since=seen.found.stale_since)
+
+    async def _seen(self, name: str, asker: Asker) -> _Seen | None:
+        found = None if self.is_reserved(name) else await self._pages.get(name)
+        if found is None:
+            return None
+        known = await run_in_threadpool(self._known.of, name)
+        self._fetch_held(found, known)
+        profile = None if asker.profile is None else asker.profile.reduced_to(known.relevant)
+        return _Seen(found=found, known=known, asker=Asker(view=asker.view, profile=profile))
+
+    def _listed(self, seen: _Seen, root: str) -> ProjectPage:
+        policy = Policy(
+            hold_unknown=self._settings.upstream_unknown == "hold",
+            cached=self._files.has if self._settings.upstream_offline else None,
+        )
+        return listed(seen.found.page, seen.known, seen.asker, policy, root)
+
+    def _render(self, seen: _Seen, form: Form, root: str) -> RenderedPage:
+        return render(self._listed(seen, root), form.media_type).encoded(form.coding)
+
+    async def project(self, name: str) -> tuple[ProjectPage, Known] | None:
+        """Return a project's page with every file on it, and what is known of them.
+
+        :raises UpstreamFailed: as :meth:`page`
+        """
+        found = None if self.is_reserved(name) else await self._pages.get(name)
+        return None if found is None else (found.page, await run_in_threadpool(self._known.of, name))
+
+    async def _new_page(self, found: UpstreamPage) -> None:
+        known = await run_in_threadpool(self._known.of, found.page.name)
+        await self._metadata.prepare(found.page, known)
+
+    def _fetch_held(self, found: UpstreamPage, known: Known) -> None:
+        """Fetch the wheels of the newest release that are held, so that they can be inspected."""
+        settings = self._settings
+        if settings.upstream_unknown != "hold" or settings.upstream_offline or self._inspections is None:
+            return
+        held = [file for file in found.page.files if is_native(file.filename) and sha256_of(file) is not None]
+        for file in newest_wheels(held)[: settings.upstream_hold_wheels]:
+            if file.hashes["sha256"] not in known.verdicts and file.hashes["sha256"] not in self._held:
+                self._held.add(file.hashes["sha256"])
+                self._in_background(self._fetch_one_held(found.page.name, file))
+
+    async def _fetch_one_held(self, project: str, file: PageFile) -> None:
+        sha256 = file.hashes["sha256"]
+        try:
+            if self._files.has(sha256):
+                await self._consider(project, file.filename, sha256)
+            else:
+                await self._download(project, file).ended()
+        except CpufitError:  # told in the log; the next page asks again
+            pass
+        finally:
+            self._held.discard(sha256)
+
+    # Files.
+
+    async def file(self, project: str, sha256: str, filename: str, *, ask: bool) -> Reading | Download | None:
+        """Return a cached file, or one on its way; None where there is none.
+
+        :param project: normalised
+        :param ask: whether the upstream may be asked for it
+        :raises CpufitError: the upstream does not give it
+        """
+        reading = await run_in_threadpool(self._files.open, sha256)
+        if reading is not None:
+            if self._inspections is not None and filename.endswith(".whl"):
+                self._in_background(self._consider(project, filename, sha256))
+            return reading
+        if not self._may_ask(project, ask=ask):
+            return None
+        file = await self._find(project, sha256, filename, ask=True)
+        return None if file is None else self._download(project, file)
+
+    async def metadata(self, project: str, sha256: str, filename: str, *, ask: bool) -> Reading | None:
+        """Return the METADATA beside a wheel; None where there is none.
+
+        :raises CpufitError: the upstream does not give it
+        """
+        ask = self._may_ask(project, ask=ask)
+        file = await self._find(project, sha256, filename, ask=ask)
+        known = await run_in_threadpool(self._known.of, project)
+        announced = None if file is None else file.core_metadata
+        wanted = announced or known.metadata.get(sha256)
+        if wanted is None:
+            return None
+        reading = await run_in_threadpool(self._files.open, wanted)
+        if reading is not None or file is None or not ask:
+            return reading
+        if announced is None:  # evicted since it was read out of the wheel
+            await self._metadata.make(project, file)
+        else:
+            beside = replace(
+                file,
+                filename=f"{filename}.metadata",
+                url=f"{file.url}.metadata",
+                hashes={"sha256": wanted},
+                size=None,
+            )
+            await self._downloads.join(beside, self._settings.archive_max_text_bytes).ended()
+        return await run_in_threadpool(self._files.open, wanted)
+
+    def _may_ask(self, project: str, *, ask: bool) -> bool:
+        return ask and not self._settings.upstream_offline and not self.is_reserved(project)
+
+    async def _find(self, project: str, sha256: str, filename: str, *, ask: bool) -> PageFile | None:
+        """Return a file by what its address says; where the page that is here lacks it, a new page may be got."""
+        last = await self._pages.last(project)
+        found = None if last is None else last.find(sha256, filename)
+        if found is None and ask:
+            page = await self._pages.get(project)
+            found = None if page is None else page.find(sha256, filename)
+        return found if found is not None and is_addressable(found) else None
+
+    def _download(self, project: str, file: PageFile) -> Download:
+        self._projects[file.hashes["sha256"]] = project
+        return self._downloads.join(file)
+
+    async def _came(self, file: PageFile) -> None:
+        """Look at a file that was just cached for METADATA and machine code to be read."""
+        sha256 = file.hashes["sha256"]
+        project = self._projects.pop(sha256, None)
+        if project is None or not file.filename.endswith(".whl"):
+            return
+        known = await run_in_threadpool(self._known.of, project)
+        if needs_metadata(file, known):
+            await self._metadata.make(project, file)
+        await self._consider(project, file.filename, sha256)
+
+    async def _consider(self, project: str, filename: str, sha256: str) -> None:
+        if self._inspections is not None:
+            await run_in_threadpool(self._inspections.consider, project, filename, sha256)
+
+    def _in_background(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+def _normal_pattern(pattern: str) -> str:
+    """Return a pattern of names as it is held against normal forms; ``Acme_*`` is ``acme-*``."""
+    return canonicalize_name(pattern.strip())

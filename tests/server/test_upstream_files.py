@@ -1,0 +1,395 @@
+from __future__ import annotations
+
+import base64
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.server.upstream_index import UpstreamIndex, sha256, upstream_server
+
+from cpufit_server.upstream.ranges import Part, Unsatisfiable, part_of
+
+DATA = random.Random(7).randbytes(3_000_000)
+SDIST = "other-1.0.tar.gz"
+WHEEL = "other-1.0-py3-none-any.whl"
+
+
+@pytest.fixture
+def index() -> Iterator[UpstreamIndex]:
+    with upstream_server() as found:
+        yield found
+
+
+@pytest.fixture
+def passing(tmp_path: Path, index: UpstreamIndex, run_server: Callable[..., Any]) -> Iterator[Any]:
+    with run_server(tmp_path / "home", upstream=index.simple) as server:
+        yield server
+
+
+def kept(server: Any) -> list[str]:
+    root = server.settings.home / "upstream" / "files" / "kept"
+    return sorted(path.name for path in root.rglob("*") if path.is_file())
+
+
+def staged(server: Any) -> list[Path]:
+    return list((server.settings.home / "upstream" / "files" / "staging").iterdir())
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    """Wait for what happens behind an answer, thirty seconds at most."""
+    deadline = time.monotonic() + 30
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return holds()
+
+
+def test_a_file_is_fetched_once_and_then_cached(passing: Any, index: UpstreamIndex) -> None:
+    url = index.add("other", SDIST, DATA)
+    answer = passing.client.get(url)
+    assert answer.content == DATA
+    assert answer.headers["cache-control"] == "public, max-age=365000000, immutable"
+    assert (answer.headers["etag"], answer.headers["content-length"]) == (f'"{sha256(DATA)}"', str(len(DATA)))
+    assert eventually(lambda: kept(passing) == [sha256(DATA)])
+    index.down = True
+    again = passing.client.get(url)
+    assert again.content == DATA
+    assert dict(again.headers) | {"date": ""} == dict(answer.headers) | {"date": ""}
+    assert index.counts()[f"/files/{SDIST}"] == 1
+    assert passing.client.get(url, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+    assert staged(passing) == []
+
+
+def test_many_clients_of_a_cold_file_cause_one_fetch_and_get_bytes_while_it_comes(
+    passing: Any, index: UpstreamIndex
+) -> None:
+    url = index.add("other", SDIST, DATA)
+    index.gate = threading.Event()
+    halfway = threading.Barrier(21)
+
+    def client(_: int) -> bytes:
+        found = b""
+        with passing.client.stream("GET", url) as answer:
+            for piece in answer.iter_raw():
+                before, found = len(found), found + piece
+                if before < 1_000_000 <= len(found):
+                    halfway.wait(30)
+        return found
+
+    with ThreadPoolExecutor(20) as clients:
+        running = [clients.submit(client, number) for number in range(20)]
+        halfway.wait(30)  # each of them has a third, and the upstream has not sent the rest
+        index.gate.set()
+        assert all(one.result() == DATA for one in running)
+    assert index.counts()[f"/files/{SDIST}"] == 1
+
+
+def test_a_client_that_goes_away_does_not_end_the_fetch(passing: Any, index: UpstreamIndex) -> None:
+    url = index.add("other", SDIST, DATA)
+    index.gate = threading.Event()
+    with passing.client.stream("GET", url) as answer:
+        next(answer.iter_raw())
+    index.gate.set()
+    assert eventually(lambda: kept(passing) == [sha256(DATA)])
+
+
+@pytest.mark.parametrize("tells_length", [True, False])
+def test_a_wrong_hash_is_never_cached_and_the_connection_is_cut(
+    passing: Any, index: UpstreamIndex, tells_length: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = index.add("other", SDIST, DATA)
+    index.files[f"/files/{SDIST}"] = DATA[:-1] + b"?"
+    if not tells_length:
+        index.tells_length = False
+        index.pages["other"][0].pop("size")
+    with pytest.raises(httpx.RemoteProtocolError):
+        passing.client.get(url)
+    assert (kept(passing), staged(passing)) == ([], [])
+    assert f"its bytes have the SHA-256 {sha256(DATA[:-1] + b'?')}" in caplog.text
+    index.files[f"/files/{SDIST}"] = DATA
+    assert passing.client.get(url).content == DATA
+
+
+def test_a_tiny_file_with_a_wrong_hash_is_cut_too(passing: Any, index: UpstreamIndex) -> None:
+    url = index.add("other", SDIST, b"right")
+    index.files[f"/files/{SDIST}"] = b"wrong"
+    with pytest.raises(httpx.RemoteProtocolError):
+        passing.client.get(url)
+
+
+@pytest.mark.parametrize("size", [len(DATA) - 1, len(DATA) + 1])
+def test_a_file_of_another_size_than_its_page_tells_is_refused(passing: Any, index: UpstreamIndex, size: int) -> None:
+    url = index.add("other", SDIST, DATA, size=size)
+    answer = passing.client.get(url)
+    assert (answer.status_code, answer.json()["code"]) == (502, "upstream-failed")
+
+
+def test_a_connection_that_breaks_goes_on_from_there(passing: Any, index: UpstreamIndex) -> None:
+    url = index.add("other", SDIST, DATA)
+    index.cuts_after = 1_000_000
+    assert passing.client.get(url).content == DATA
+    first, *more = (headers.get("range") for path, headers in index.asked if path.startswith("/files/"))
+    assert first is None
+    assert more
+    assert None not in more, "what came is not fetched again"
+
+
+def test_a_connection_that_breaks_where_no_ranges_are_given_is_cut_for_the_client(
+    passing: Any, index: UpstreamIndex
+) -> None:
+    url = index.add("other", SDIST, DATA)
+    index.cuts_after, index.ranges = 1_000_000, False
+    with pytest.raises(httpx.RemoteProtocolError):
+        passing.client.get(url)
+    assert (kept(passing), staged(passing)) == ([], [])
+
+
+def test_ranges_of_a_cold_and_of_a_cached_file(passing: Any, index: UpstreamIndex) -> None:
+    url = index.add("other", SDIST, DATA)
+    for _ in ("cold", "cached"):
+        tail = passing.client.get(url, headers={"Range": "bytes=-1000"})
+        assert (tail.status_code, tail.content) == (206, DATA[-1000:])
+        assert tail.headers["content-range"] == f"bytes {len(DATA) - 1000}-{len(DATA) - 1}/{len(DATA)}"
+        resumed = {"Range": "bytes=2000000-", "If-Range": f'"{sha256(DATA)}"'}
+        assert passing.client.get(url, headers=resumed).content == DATA[2_000_000:]
+        other = {"Range": "bytes=2000000-", "If-Range": '"other"'}
+        assert passing.client.get(url, headers=other).content == DATA
+        beyond = passing.client.get(url, headers={"Range": f"bytes={len(DATA)}-"})
+        assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(DATA)}")
+        assert eventually(lambda: kept(passing) == [sha256(DATA)])
+    assert index.counts()[f"/files/{SDIST}"] == 1
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_head_of_a_cold_file_tells_its_size(passing: Any, index: UpstreamIndex, told: bool) -> None:
+    url = index.add("other", SDIST, DATA, **({} if told else {"size": None}))
+    answer = passing.client.head(url)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert (answer.headers["content-length"], answer.headers["accept-ranges"]) == (str(len(DATA)), "bytes")
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, "no-such-file"), (503, "upstream-failed")])
+def test_a_file_that_the_upstream_does_not_give_is_an_error_and_leaves_nothing(
+    passing: Any, index: UpstreamIndex, status: int, code: str
+) -> None:
+    url = index.add("other", SDIST, DATA)
+    assert passing.names("/simple/other/") == [SDIST]
+    if status == 404:
+        index.files.clear()
+    else:
+        index.down = True
+    answer = passing.client.get(url)
+    assert (answer.status_code, answer.json()["code"]) == (404 if status == 404 else 502, code)
+    assert staged(passing) == []
+
+
+def test_what_no_page_lists_is_not_fetched(passing: Any, index: UpstreamIndex) -> None:
+    url = index.add("other", SDIST, DATA)
+    for wrong in (
+        url.replace(sha256(DATA), "0" * 64),
+        url.replace(SDIST, "other-2.0.tar.gz"),
+        url.replace("/other/", "/another/"),
+        url.replace("/other/", "/Other/"),
+        url.replace(sha256(DATA), "..%2f.."),
+    ):
+        assert passing.client.get(wrong).status_code == 404
+    assert f"/files/{SDIST}" not in index.counts()
+
+
+def test_a_file_larger_than_the_limit_is_refused(
+    tmp_path: Path, index: UpstreamIndex, run_server: Callable[..., Any]
+) -> None:
+    url = index.add("other", SDIST, DATA)
+    with run_server(tmp_path / "home", upstream=index.simple, upstream_max_file_bytes=1000) as server:
+        answer = server.client.get(url)
+        assert (answer.status_code, answer.json()["code"]) == (502, "upstream-failed")
+        assert "at most 1000" in answer.json()["message"]
+
+
+def test_the_cache_keeps_within_its_quota_and_serves_what_it_evicted_anew(
+    tmp_path: Path, index: UpstreamIndex, run_server: Callable[..., Any]
+) -> None:
+    bodies = [bytes([number]) * 1_000_000 for number in range(5)]
+    urls = [index.add("other", f"other-{number}.tar.gz", body) for number, body in enumerate(bodies)]
+    with run_server(tmp_path / "home", upstream=index.simple, upstream_cache_bytes=2_500_000) as server:
+        for url, body in zip(urls, bodies, strict=True):
+            assert server.client.get(url).content == body
+            assert eventually(lambda body=body: sha256(body) in kept(server))  # type: ignore[misc]  # a default
+        assert len(kept(server)) <= 2
+        assert server.client.get(urls[0]).content == bodies[0]
+    assert index.counts()["/files/other-0.tar.gz"] == 2
+
+
+def test_credentials_go_to_the_files_of_the_same_origin_and_to_nobody_else(
+    tmp_path: Path, index: UpstreamIndex, run_server: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    index.login = "someone:s3cret"
+    with upstream_server() as foreign:
+        elsewhere = foreign.add("other", "other-2.0.tar.gz", b"far away")
+        here = index.add("other", SDIST, DATA)
+        index.pages["other"].append({**foreign.pages["other"][0], "url": f"{foreign.url}/files/other-2.0.tar.gz"})
+        upstream = index.simple.replace("http://", "http://someone:s3cret@")
+        with run_server(tmp_path / "home", upstream=upstream) as server:
+            page = server.client.get("/simple/other/", headers={"Accept": "text/html"}).text
+            assert server.client.get(here).content == DATA
+            assert server.client.get(elsewhere).content == b"far away"
+            index.login = "someone:changed"
+            refused = server.client.get("/simple/third/")
+    assert refused.status_code == 502
+    assert "authorization" not in foreign.asked[0][1]
+    for text in (page, refused.text, caplog.text):
+        assert "s3cret" not in text
+
+
+def test_credentials_come_from_netrc_too(
+    tmp_path: Path, index: UpstreamIndex, run_server: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login someone password s3cret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    index.login = "someone:s3cret"
+    url = index.add("other", SDIST, DATA)
+    with run_server(tmp_path / "home", upstream=index.simple) as server:
+        assert server.client.get(url).content == DATA
+    assert base64.b64decode(index.asked[0][1]["authorization"].removeprefix("Basic ")) == b"someone:s3cret"
+
+
+class TestMetadata:
+    def test_what_the_upstream_announces_is_passed_through_and_cached(self, passing: Any, index: UpstreamIndex) -> None:
+        metadata = b"Metadata-Version: 2.1\nName: other\nVersion: 1.0\n"
+        url = index.add("other", WHEEL, DATA, **{"core-metadata": {"sha256": sha256(metadata)}})
+        index.files[f"/files/{WHEEL}.metadata"] = metadata
+        assert passing.client.get(f"{url}.metadata").content == metadata
+        index.down = True
+        assert passing.client.get(f"{url}.metadata").content == metadata
+        assert index.counts()[f"/files/{WHEEL}.metadata"] == 1
+        assert f"/files/{WHEEL}" not in index.counts()
+
+    def test_a_wrong_one_is_502_and_not_cached(self, passing: Any, index: UpstreamIndex) -> None:
+        url = index.add("other", WHEEL, DATA, **{"core-metadata": {"sha256": "ab" * 32}})
+        index.files[f"/files/{WHEEL}.metadata"] = b"Name: evil\n"
+        answer = passing.client.get(f"{url}.metadata")
+        assert (answer.status_code, answer.json()["code"]) == (502, "upstream-failed")
+        assert kept(passing) == []
+
+    def test_it_is_read_by_ranges_where_the_upstream_has_none(
+        self, passing: Any, index: UpstreamIndex, make_wheel: Callable[..., Any]
+    ) -> None:
+        filename, data = make_wheel(name="other", requires=("small>=1",), extra=os.urandom(100_000).hex().encode())
+        url = index.add("other", filename, data)
+        (entry,) = passing.page("/simple/other/")["files"]
+        answer = passing.client.get(f"{url}.metadata")
+        assert b"Requires-Dist: small>=1" in answer.content
+        assert entry["core-metadata"] == {"sha256": sha256(answer.content)}
+        ranges = [headers["range"] for path, headers in index.asked if path == f"/files/{filename}"]
+        assert len(ranges) in (1, 2, 3), "and not the whole wheel"
+
+    def test_it_is_read_of_a_cached_wheel_where_the_upstream_gives_no_ranges(
+        self, passing: Any, index: UpstreamIndex, make_wheel: Callable[..., Any]
+    ) -> None:
+        index.ranges = False
+        filename, data = make_wheel(name="other")
+        url = index.add("other", filename, data)
+        (entry,) = passing.page("/simple/other/")["files"]
+        assert "core-metadata" not in entry
+        assert passing.client.get(f"{url}.metadata").status_code == 404
+        assert passing.client.get(url).content == data
+        assert eventually(lambda: "core-metadata" in passing.page("/simple/other/")["files"][0])
+        assert passing.client.get(f"{url}.metadata").content.startswith(b"Metadata-Version")
+
+    def test_one_that_was_evicted_is_read_again(
+        self, passing: Any, index: UpstreamIndex, make_wheel: Callable[..., Any]
+    ) -> None:
+        filename, data = make_wheel(name="other")
+        url = index.add("other", filename, data)
+        passing.page("/simple/other/")
+        first = passing.client.get(f"{url}.metadata").content
+        for path in (passing.settings.home / "upstream" / "files" / "kept").rglob("*"):
+            if path.is_file():
+                path.unlink()
+        assert passing.client.get(f"{url}.metadata").content == first
+
+    def test_it_is_not_read_where_the_settings_say_so(
+        self, tmp_path: Path, index: UpstreamIndex, run_server: Callable[..., Any], make_wheel: Callable[..., Any]
+    ) -> None:
+        index.add("other", *make_wheel(name="other"))
+        with run_server(tmp_path / "home", upstream=index.simple, upstream_metadata=False) as server:
+            assert "core-metadata" not in server.page("/simple/other/")["files"][0]
+        assert index.counts() == {"/simple/other/": 1}
+
+
+def test_a_killed_server_leaves_whole_files_and_one_that_can_be_swept(tmp_path: Path, index: UpstreamIndex) -> None:
+    from tests.flow.flow_server import free_port, server_environment  # noqa: PLC0415  # only here
+
+    whole, partial = index.add("other", SDIST, DATA), index.add("other", "other-2.0.tar.gz", DATA + b"!")
+    home, port = tmp_path / "home", free_port()
+
+    def start() -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cpufit_server", "serve", "--port", str(port), "--upstream", index.simple],
+            env=server_environment(home, {}),
+            stderr=subprocess.DEVNULL,
+        )
+        assert eventually(lambda: process.poll() is not None or _healthy(port))
+        return process
+
+    process = start()
+    root = f"http://127.0.0.1:{port}"
+    try:
+        assert httpx.get(f"{root}{whole}").content == DATA
+        index.gate = threading.Event()
+        with httpx.stream("GET", f"{root}{partial}") as answer:
+            next(answer.iter_raw())
+            process.kill()
+            process.wait()
+        index.gate.set()
+        index.gate = None
+        files = home / "upstream" / "files"
+        assert [path.name for path in (files / "kept").rglob("*") if path.is_file()] == [sha256(DATA)]
+        (left,) = (files / "staging").iterdir()
+        os.utime(left, (0, 0))
+        process = start()
+        assert not left.exists()
+        assert httpx.get(f"{root}{whole}").content == DATA
+        assert httpx.get(f"{root}{partial}").content == DATA + b"!"
+        assert index.counts()[f"/files/{SDIST}"] == 1
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _healthy(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=2).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("header", "part"),
+    [
+        (None, None),
+        ("bytes=0-9", Part(0, 10)),
+        ("bytes=90-", Part(90, 100)),
+        ("bytes=90-1000", Part(90, 100)),
+        ("bytes=-10", Part(90, 100)),
+        ("bytes=-1000", Part(0, 100)),
+        ("bytes=-0", Unsatisfiable()),
+        ("bytes=100-", Unsatisfiable()),
+        ("bytes=9-3", None),
+        ("bytes=0-1,5-6", None),
+        ("items=0-1", None),
+        ("bytes=-", None),
+        ("bytes=0-" + "9" * 60, None),
+    ],
+)
+def test_the_range_of_a_request(header: str | None, part: object) -> None:
+    assert part_of(header, None, etag='"x"', size=100) == part
