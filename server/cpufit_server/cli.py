@@ -24,6 +24,7 @@ COMMANDS = {
     "override": "override",
     "wanted": "wanted",
     "sweep": "sweep",
+    "verify": "verify",
 }
 """The module of each command, in the order of the help.
 

@@ -18,7 +18,8 @@ def keep(
 ) -> DerivedFile:
     """Store a file and return its record; one that the snapshot has costs no write.
 
-    The blob is on disk before the catalog names it, and the catalog names it before any page does.
+    The blob is on disk before the catalog names it, and the catalog names it before any page does. It moves in while
+    no other writer has the catalog, so that nobody can remove it in between as one that no row names.
     """
     sha256 = hashlib.sha256(data).hexdigest()
     for known in snapshot.derived:

@@ -88,8 +88,12 @@ class Selectors:
             if len(self._made) > _REMEMBERED:
                 self._made.popitem(last=False)
 
+    def packed(self, snapshot: ProjectSnapshot, release: Release) -> bytes:
+        """Return the bytes of a release's selector."""
+        return pack(self._contents(snapshot.project, release))
+
     def _make(self, snapshot: ProjectSnapshot, release: Release) -> DerivedFile:
-        data = pack(self._contents(snapshot.project, release))
+        data = self.packed(snapshot, release)
         filename = selector_filename(snapshot.project.name, release.version)
         return keep(self._home, snapshot, data, kind="selector", version=release.version, filename=filename)
 

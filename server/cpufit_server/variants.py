@@ -26,16 +26,29 @@ def sidecars_of(home: Home, snapshot: ProjectSnapshot) -> tuple[DerivedFile, ...
 
     The JSON files are stored when this returns.
     """
-    by_version: dict[str, list[DerivedFile]] = {}
-    for labelled in listed_labelled(snapshot):
-        by_version.setdefault(labelled.version, []).append(labelled)
     found: list[DerivedFile] = []
-    for version, labelled_files in by_version.items():
-        data = variants_json({file.label: _properties(file) for file in labelled_files if file.label is not None})
+    for version, labelled_files in _by_version(snapshot).items():
+        data = _variants_json(labelled_files)
         filename = f"{snapshot.project.name.replace('-', '_')}-{version}-variants.json"
         sidecar = keep(home, snapshot, data, kind="variants-json", version=version, filename=filename)
         found.extend((*labelled_files, sidecar))
     return tuple(found)
+
+
+def variants_of(snapshot: ProjectSnapshot) -> dict[str, bytes]:
+    """Return the bytes of each release's ``-variants.json``, by version; nothing is stored."""
+    return {version: _variants_json(labelled) for version, labelled in _by_version(snapshot).items()}
+
+
+def _by_version(snapshot: ProjectSnapshot) -> dict[str, list[DerivedFile]]:
+    by_version: dict[str, list[DerivedFile]] = {}
+    for labelled in listed_labelled(snapshot):
+        by_version.setdefault(labelled.version, []).append(labelled)
+    return by_version
+
+
+def _variants_json(labelled: list[DerivedFile]) -> bytes:
+    return variants_json({file.label: _properties(file) for file in labelled if file.label is not None})
 
 
 def listed_labelled(snapshot: ProjectSnapshot) -> tuple[DerivedFile, ...]:

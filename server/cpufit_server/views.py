@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from packaging.version import Version
+
 from cpufit_wheelhouse.errors import InvalidWheelName
 from cpufit_wheelhouse.filename import parse_wheel_filename, version_in
 from cpufit_wheelhouse.offers import (
@@ -137,7 +139,7 @@ def merged(page: ProjectPage, others: Iterable[PageFile], hosted: Collection[Ver
     own = {file.filename for file in page.files}
     versions = {file.filename: version_in(file.filename) for file in others}
     taken = [file for file in others if file.filename not in own and versions[file.filename] not in (None, *hosted)]
-    told = sorted({*map(Version, page.versions), *(versions[file.filename] or Version("0") for file in taken)})
+    told = sorted({*map(Version, page.versions or ()), *(versions[file.filename] or Version("0") for file in taken)})
     return replace(page, files=(*page.files, *taken), versions=tuple(map(str, told)))
 
 

@@ -4,11 +4,15 @@ Layout below the root::
 
     staging/<random>            being written; nobody but its writer knows it
     blobs/ab/cd/abcd…           whole, on disk, never changed again
+    quarantine/<sha256>         what lay there and was found damaged
 
 A file is written to ``staging`` and hashed on the way, made durable by fsync, then renamed into place. A rename within
 one file system is atomic: a kill at any instant leaves no blob or the whole blob, and a staging file that
 :meth:`BlobStore.sweep` removes later. A blob exists for the world only when a catalog row names it; one without a row
 is harmless, and an upload of the same bytes takes it over.
+
+Blobs move in inside the catalog transaction that names them, while no other writer has one. Whoever removes a blob does
+it inside such a transaction too, having looked that no row names it: then no row can ever be left without its bytes.
 """
 
 from __future__ import annotations
@@ -45,6 +49,18 @@ class Digests:
     sha256: str
     blake2b: str
     md5: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobFile:
+    """A blob as it lies on disk."""
+
+    sha256: str
+    path: Path
+    size: int
+    """In bytes."""
+    age: float
+    """Seconds since it was written or moved to its place, whichever was last."""
 
 
 @final
@@ -124,6 +140,7 @@ class BlobStore:
         """Make the two folders below ``root`` where they are missing."""
         self._staging = root / "staging"
         self._blobs = root / "blobs"
+        self._quarantine = root / "quarantine"
         for folder in (self._staging, self._blobs):
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -131,16 +148,18 @@ class BlobStore:
         """Return a new, empty staging file."""
         return StagedBlob(self._staging / secrets.token_hex(16))
 
-    def commit(self, staged: StagedBlob) -> str:
+    def commit(self, staged: StagedBlob, *, over: bool = False) -> str:
         """Move a staging file into the store and return its SHA-256; when this returns, the blob survives a power cut.
 
         Bytes that are here already are left as they are but for their date, and the staging file is removed.
+
+        :param over: take the place of what is here: it is damaged
         """
-        for folder in self.move(staged):
+        for folder in self.move(staged, over=over):
             fsync_folder(folder)
         return staged.digests.sha256
 
-    def move(self, staged: StagedBlob) -> tuple[Path, ...]:
+    def move(self, staged: StagedBlob, *, over: bool = False) -> tuple[Path, ...]:
         """Move a staging file into the store, and return the folders whose entries still have to reach the disk.
 
         For whoever moves several and waits for the disk once; otherwise as :meth:`commit`.
@@ -148,7 +167,7 @@ class BlobStore:
         staged.seal()
         target = self._place(staged.digests.sha256)
         target.parent.mkdir(parents=True, exist_ok=True)
-        if _size(target) == staged.size:
+        if not over and _size(target) == staged.size:
             staged.discard()
             # somebody needs it from now on: a sweep that finds no row yet leaves it
             os.utime(target)
@@ -222,6 +241,53 @@ class BlobStore:
                     path.unlink()
                     removed += 1
         return removed
+
+    def listing(self, prefix: str = "") -> Iterator[BlobFile]:
+        """Yield the blobs whose SHA-256 begins with up to two digits, in order; some may be gone a moment later."""
+        for outer in sorted(self._blobs.glob(f"{prefix}*")):
+            for path in sorted(outer.glob("*/*")):
+                if _SHA256.fullmatch(path.name) and path == self._place(path.name):
+                    with suppress(FileNotFoundError):
+                        told = path.stat()
+                        written = max(told.st_mtime, told.st_ctime)
+                        yield BlobFile(
+                            sha256=path.name, path=path, size=told.st_size, age=max(time.time() - written, 0.0)
+                        )
+
+    def extent(self) -> tuple[int, int]:
+        """Return how many blobs there are, and their bytes."""
+        sizes = [blob.size for blob in self.listing()]
+        return len(sizes), sum(sizes)
+
+    def strays(self) -> Iterator[Path]:
+        """Yield the files among the blobs that are none of ours."""
+        for path in self._blobs.rglob("*"):
+            if not path.is_dir() and not (_SHA256.fullmatch(path.name) and path == self._place(path.name)):
+                yield path
+
+    def leftovers(self, older_than: timedelta = STALE_AFTER) -> tuple[Path, ...]:
+        """Return the staging files that :meth:`sweep` would remove."""
+        border = time.time() - older_than.total_seconds()
+        found = []
+        for path in sorted(self._staging.iterdir()):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime <= border:
+                    found.append(path)
+        return tuple(found)
+
+    def remove(self, sha256: str) -> None:
+        """Remove a blob, inside a transaction of the catalog in which no row names it."""
+        if self.exists(sha256):
+            self._place(sha256).unlink(missing_ok=True)
+
+    def set_aside(self, sha256: str) -> Path:
+        """Move a damaged blob out of everybody's reach and return where it is now; nothing is lost."""
+        self._quarantine.mkdir(exist_ok=True)
+        target = self._quarantine / sha256
+        self.path(sha256).replace(target)
+        for folder in (self._quarantine, self._place(sha256).parent):
+            fsync_folder(folder)
+        return target
 
     def _place(self, sha256: str) -> Path:
         return self._blobs / sha256[:2] / sha256[2:4] / sha256

@@ -4,6 +4,7 @@
 
     catalog.sqlite3    the catalog, unless a database URL puts it elsewhere
     blobs/ staging/    the files (cpufit_wheelhouse.blobs)
+    quarantine/        blobs that were found damaged (cpufit_wheelhouse.upkeep.repair)
     held/              uploads whose verdict takes longer (cpufit_wheelhouse.holding)
     inspecting/        links to the wheels under inspection (cpufit_wheelhouse.inspection.workers)
 """
@@ -57,6 +58,7 @@ def open_home(
     inspector: Inspector | None = None,
     limits: ArchiveLimits = DEFAULT_LIMITS,
     below_verdict: BelowVerdict = "refuse",
+    sweep: bool = True,
 ) -> Home:
     """Open a home, making it where it is missing, and remove what killed processes left in its staging folder.
 
@@ -65,12 +67,14 @@ def open_home(
     :param database_url: where the catalog is, in SQLAlchemy's form; None for a file in the home
     :param inspector: reads the machine code of wheels that come in; without one their needs stay unknown
     :param below_verdict: what becomes of a declared need or a label below the verdict
+    :param sweep: False leaves the staging folder as it is
     :raises StoreError: a newer cpufit wrote the catalog
     :raises OSError: the folder cannot be made or written
     """
     path.mkdir(parents=True, exist_ok=True)
     blobs = BlobStore(path)
-    blobs.sweep()
+    if sweep:
+        blobs.sweep()
     # built, not written: a path may hold characters that mean something in a URL
     own = URL.create("sqlite", database=str(path / CATALOG))
     catalog = Catalog.open(own if database_url is None else database_url)

@@ -266,6 +266,9 @@ class Ingest:
     def _known(self, offer: _Offer, file: StoredFile) -> Ingested:
         if offer.turns_variants_on:
             self._catalog.set_policy(offer.project, variants=True)
+        for lost in (offer.arriving.file, offer.arriving.metadata):
+            if not self._blobs.exists(lost.digests.sha256):  # set aside as damaged, or lost with a disk
+                self._blobs.commit(lost)
         return self._same(file, offer.verdict)
 
     def _joining(self, snapshot: ProjectSnapshot | None, offer: _Offer) -> tuple[Notice, ...]:

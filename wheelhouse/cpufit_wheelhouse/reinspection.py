@@ -148,7 +148,7 @@ class Reinspection:
         return stated_need(self._opened(file), declared)
 
     def _opened(self, file: StoredFile) -> WheelInfo:
-        return open_wheel(self.blobs.path(file.sha256), _own_name(file), limits=self.limits)
+        return open_wheel(self.blobs.path(file.sha256), own_name(file), limits=self.limits)
 
     def _left(self, file: StoredFile, verdict: Verdict | None, need: Need | None) -> Reinspected:
         if verdict is not None:
@@ -179,7 +179,7 @@ def _in_the_way(snapshot: ProjectSnapshot, file: StoredFile, need: Need | None) 
     return f"its need would be {key}, as that of another file of its name"
 
 
-def _own_name(file: StoredFile) -> str:
+def own_name(file: StoredFile) -> str:
     """Return the name under which the bytes are a valid wheel: with the label that they came with."""
     told = file.provenance.get("filename")
     return told if isinstance(told, str) and "renamed_from" not in file.provenance else file.filename

@@ -15,6 +15,8 @@ from typing import TypeAlias
 
 from packaging.utils import InvalidName, canonicalize_name
 
+from cpufit_wheelhouse.errors import StoreError
+
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - it has no public name
 
 
@@ -23,6 +25,16 @@ def add_home_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--home", type=Path, metavar="DIR", help="folder with the catalog and the files (default: CPUFIT_HOME)"
     )
+
+
+def existing_home(path: Path) -> Path:
+    """Return a home that is there already: a mistyped one is not made, and found to be in order.
+
+    :raises StoreError: it is not there
+    """
+    if not path.is_dir():
+        raise StoreError(f"there is no home {path}", code="no-home", hint="give it with --home, or set CPUFIT_HOME")
+    return path
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:
@@ -70,3 +82,11 @@ def project_name(text: str) -> str:
     except InvalidName:
         raise argparse.ArgumentTypeError(f"not a project name: {text!r}") from None
     return text
+
+
+def at_least_one(text: str) -> int:
+    """Return a number of one or more, for ``argparse``."""
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"not a number of at least 1: {text!r}")
+    return number

@@ -10,6 +10,7 @@
     tokens.py      what may be read, uploaded and changed, and with which secret
     freezes.py     releases whose selector keeps its bytes
     inspections.py verdicts, overrides, files held until their verdict comes; hidings.py: files in no view
+    references.py  which blobs the rows name
     demands.py     what was wanted and is not here; upstream.py: what was found out about files of another index
     schema.py      the tables; engine.py: connections; migrations/: how the tables came to be
 
@@ -41,6 +42,7 @@ from .records import (
     TokenGrant,
     TokenScope,
 )
+from .references import Reference
 from .statements import CatalogChanged
 from .upstream import UpstreamFile
 
@@ -66,6 +68,7 @@ __all__ = [
     "Project",
     "ProjectSnapshot",
     "ProjectStatus",
+    "Reference",
     "StoredFile",
     "TokenGrant",
     "TokenScope",

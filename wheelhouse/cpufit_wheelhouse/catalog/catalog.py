@@ -46,6 +46,7 @@ from .records import (
     UnknownPolicy,
     UpstreamPolicy,
 )
+from .references import ReferenceTable
 from .statements import CatalogChanged
 from .tokens import TokenTable
 from .upstream import UpstreamTable
@@ -68,6 +69,7 @@ class Catalog:
         self.lifecycle = LifecycleTable(engine)
         self.journal = JournalTable(engine)
         self.upstream = UpstreamTable(engine)
+        self.references = ReferenceTable(engine)
 
     @classmethod
     def open(cls, url: str | URL) -> Catalog:
@@ -326,6 +328,7 @@ class Catalog:
                 derived.c.filename == new.filename,
                 derived.c.sha256 == new.sha256,
             )
+            before_commit()
             row = connection.execute(query).first()
             if row is not None:
                 connection.rollback()
