@@ -25,6 +25,8 @@ COMMANDS = {
     "wanted": "wanted",
     "sweep": "sweep",
     "verify": "verify",
+    "backup": "backup",
+    "restore": "backup",
 }
 """The module of each command, in the order of the help.
 
@@ -45,8 +47,9 @@ def make_parser(only: str | None = None) -> argparse.ArgumentParser:
         epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage or setting.",
     )
     subparsers = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
-    for command in [only] if only in COMMANDS else COMMANDS:
-        importlib.import_module(f".commands.{COMMANDS[command]}", __package__).configure_parser(subparsers)
+    modules = [COMMANDS[only]] if only in COMMANDS else dict.fromkeys(COMMANDS.values())
+    for module in modules:
+        importlib.import_module(f".commands.{module}", __package__).configure_parser(subparsers)
     return parser
 
 

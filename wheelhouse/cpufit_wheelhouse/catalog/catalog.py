@@ -22,7 +22,7 @@ from cpufit_wheelhouse.inspection.verdict import Verdict
 
 from . import rows, schema, statements
 from .demands import DemandTable
-from .engine import for_writing, migrate, open_engine
+from .engine import copy_database, for_writing, migrate, open_engine
 from .freezes import FreezeTable, freezes_in_force
 from .groups import Folders, GroupedWriter
 from .hidings import HidingTable, hidden_in
@@ -88,6 +88,13 @@ class Catalog:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+    def copy_to(self, target: Path) -> None:
+        """Write the catalog as it is at one instant into a new file, beside whoever writes to it.
+
+        :raises StoreError: it is in a database that has its own ways of being copied
+        """
+        copy_database(self._engine, target)
 
     def __enter__(self) -> Catalog:
         return self

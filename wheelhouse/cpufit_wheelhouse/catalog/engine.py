@@ -5,15 +5,19 @@ Everything that only SQLite needs stands here, in the two events; the rest of th
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import resources
+from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from cpufit_wheelhouse.errors import StoreError
 
 BUSY_TIMEOUT_MS = 5000
 """How long a writer waits for another one's transaction, in milliseconds; ours last a few."""
@@ -100,3 +104,24 @@ def _revision(engine: Engine) -> str | None:
         if not inspect(connection).has_table("alembic_version"):
             return None
         return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none()
+
+
+def copy_database(engine: Engine, target: Path) -> None:
+    """Write a SQLite database as it is at one instant into a new file, on disk when this returns.
+
+    :raises StoreError: it is another database, which has its own ways of being copied
+    """
+    if engine.dialect.name != "sqlite":
+        raise StoreError(
+            f"the catalog is in {engine.dialect.name}, which is not copied here",
+            code="catalog-elsewhere",
+            hint="back it up with the database's own tools, and then the folder with the blobs",
+        )
+    raw = engine.raw_connection()
+    try:
+        # VACUUM runs in no transaction; it sees one instant and keeps no writer waiting
+        raw.cursor().execute("VACUUM INTO ?", (str(target),))
+    finally:
+        raw.close()
+    with target.open("rb+") as stream:
+        os.fsync(stream.fileno())
