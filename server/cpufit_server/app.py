@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, nullcontext
 from functools import partial
 
 from anyio import CapacityLimiter
@@ -23,6 +23,8 @@ from .bodies import BoundedBodies
 from .demands import CountingLimits, Demands, demand_limits
 from .front.app import Front
 from .front.serials import SqliteSerials
+from .logs import AccessLog
+from .metrics import Metrics
 from .pages import Pages
 from .problems import install_problem_handlers
 from .reading import PrivateReading
@@ -32,6 +34,7 @@ from .settings import Settings
 from .store import open_store
 from .upstream import Upstream, UpstreamIndex, upstream_index
 from .upstream import routes as upstream_routes
+from .watching import Watcher, Watching
 
 PACKAGE_INDEX = (simple.router, files.router, upstream_routes.router, upload.router)
 """What speaks the forms of the Python package index."""
@@ -53,21 +56,26 @@ def create_app(settings: Settings) -> FastAPI:
     verdicts are held then and answered, and taken up by the next server.
 
     :raises MissingPublicUrl: it is to listen beyond loopback and nobody told the address that clients use
-    :raises InvalidSetting: the upstream cannot be used
+    :raises InvalidSetting: the upstream cannot be used, or metrics are wanted and their library is not installed
     :raises InvalidSelector: what is installed beside this cpufit makes no selector that runs everywhere
     """
     travelling_files()  # told now, not when the first plain pip asks for a page
     base_url = settings.base_url
     upstream = upstream_index(settings)
     stopping = threading.Event()
+    metrics = None if settings.metrics_port is None else Metrics()
+    lifespan = partial(
+        _lifespan, settings=settings, base_url=base_url, upstream=upstream, stopping=stopping, metrics=metrics
+    )
     app = FastAPI(
         title="cpufit",
-        lifespan=partial(_lifespan, settings=settings, base_url=base_url, upstream=upstream, stopping=stopping),
+        lifespan=lifespan,
         # A redirect to the other spelling of a path would be built from the Host header; both spellings are routes.
         redirect_slashes=False,
         openapi_url=None,
     )
     app.state.stopping = stopping
+    app.state.watchers = ([AccessLog()] if settings.access_log else []) + ([] if metrics is None else [metrics])
     for router in ROUTERS:
         app.include_router(router, include_in_schema=router in JSON_API)
     install_problem_handlers(app)
@@ -78,13 +86,15 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def in_front_of(app: FastAPI, settings: Settings) -> ASGIApp:
-    """Return the application that a server runs: answers that are ready before the framework is asked.
+    """Return the application that a server runs: answers that are ready before the framework is asked, and watchers.
 
-    Not where reading is private: who may have an answer is looked up for each request there.
+    No ready answers where reading is private: who may have one is looked up for each request there.
     """
-    if settings.private_reading:
-        return app
-    return Front(app, settings, lambda: SqliteSerials(settings.home / CATALOG))
+    watchers: list[Watcher] = app.state.watchers
+    answering: ASGIApp = app
+    if not settings.private_reading:
+        answering = Front(app, settings, lambda: SqliteSerials(settings.home / CATALOG))
+    return Watching(answering, watchers=watchers) if watchers else answering
 
 
 @asynccontextmanager
@@ -95,6 +105,7 @@ async def _lifespan(
     base_url: str,
     upstream: UpstreamIndex | None,
     stopping: threading.Event,
+    metrics: Metrics | None,
 ) -> AsyncIterator[None]:
     kept = ExitStack()
     opening = open_store(settings, patience=settings.inspection_patience, hurry=stopping)
@@ -126,9 +137,11 @@ async def _lifespan(
             holding=holding,
             demands=demands,
             tokens=tokens,
+            pool=store.pool,
             uploads=CapacityLimiter(_UPLOADS_AT_ONCE),
         )
-        yield
+        with nullcontext() if metrics is None else metrics.served(settings, app.state.services):
+            yield
     finally:
         for task in flushing:
             task.cancel()

@@ -139,14 +139,23 @@ class BoundedCache(Generic[_Kept]):
         self._weigh = weigh
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
         self._used = 0
+        self._hits = self._misses = 0
         self._lock = threading.Lock()
+
+    @property
+    def figures(self) -> tuple[int, int]:
+        """How often something was found here, and how often not."""
+        return self._hits, self._misses
 
     def get(self, key: Hashable) -> _Kept | None:
         """Return what is kept under a key, or None."""
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-            return self._kept.get(key)
+            if key not in self._kept:
+                self._misses += 1
+                return None
+            self._hits += 1
+            self._kept.move_to_end(key)
+            return self._kept[key]
 
     def put(self, key: Hashable, value: _Kept) -> None:
         """Keep a value; what was used longest ago makes room."""
@@ -186,6 +195,11 @@ class Pages:
         self._selectors = selectors
         self._rendered = BoundedCache[RenderedPage](entries=entries, weight=weight, weigh=lambda page: page.weight)
         self._snapshots = BoundedCache["_Shelf"](entries=_SNAPSHOTS, weight=_SNAPSHOTS, weigh=lambda _: 1)
+
+    @property
+    def cache_figures(self) -> tuple[int, int]:
+        """How many pages were found in memory, and how many had to be rendered."""
+        return self._rendered.figures
 
     def project(
         self, name: str, asker: Asker, form: Form, root: str, beside: Beside | None = None

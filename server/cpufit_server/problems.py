@@ -18,6 +18,7 @@ from cpufit_wheelhouse import errors as wheelhouse_errors
 
 from . import errors
 from .negotiation import preferred
+from .watching import note_outcome
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ def problem_response(request: Request, status: int, body: dict[str, str]) -> Res
 
     :param body: ``code``, ``message`` and, where known, ``where`` and ``hint``
     """
+    note_outcome(request.scope, body["code"])
     # What failed now may be there a second later: nobody keeps this answer.
     headers = {"Cache-Control": "no-store", "Vary": "Accept"}
     if status == 401:
@@ -131,4 +133,7 @@ async def _answer_validation(request: Request, error: Exception) -> Response:
 async def _answer_fault(request: Request, error: Exception) -> Response:
     # The framework logs the traceback; the client learns nothing of our insides.
     del error
-    return problem_response(request, 500, {"code": "internal-error", "message": "the server met an error of its own"})
+    answer = problem_response(request, 500, {"code": "internal-error", "message": "the server met an error of its own"})
+    # this answer is made outside of what gives the others their id, and is the one that somebody will ask about
+    answer.headers["X-Request-Id"] = getattr(request.state, "request_id", "")
+    return answer

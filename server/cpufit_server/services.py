@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from cpufit_wheelhouse.holding import Holding
     from cpufit_wheelhouse.home import Home
+    from cpufit_wheelhouse.inspection.workers import InspectionPool
 
     from .auth import Tokens
     from .demands import Demands
@@ -33,6 +34,8 @@ class Services:
     demands: Demands | None
     """Counts what is wanted and not here; None where the settings turn it off."""
     tokens: Tokens
+    pool: InspectionPool | None
+    """The workers that inspect; None where the settings turn that off."""
     uploads: CapacityLimiter
     """The threads in which uploads wait for their verdicts: no page waits for one of them."""
 

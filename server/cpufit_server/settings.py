@@ -19,6 +19,7 @@ from cpufit_wheelhouse.archive import DEFAULT_LIMITS, ArchiveLimits
 from cpufit_wheelhouse.judgement import BelowVerdict
 
 from .errors import InvalidSetting, MissingPublicUrl
+from .logs import LogFormat, LogLevel
 from .upload_settings import UploadSettings
 
 PREFIX = "CPUFIT_"
@@ -257,6 +258,26 @@ class Settings(UploadSettings):
         default=60, ge=1, description="The most reports of selectors read in a minute, whoever sends them."
     )
     wanted_max_report_bytes: int = Field(default=8192, ge=1, description="The longest report read, in bytes.")
+
+    access_log: bool = Field(
+        default=True, description="Whether the log has a line for each request; it costs as much as a page out of memory."
+    )
+    log_format: LogFormat = Field(
+        default="text", description="The form of the log on standard error: 'text', or 'json' with one object a line."
+    )
+    log_level: LogLevel = Field(
+        default="info",
+        description="What is logged: 'debug', 'info' with a line for each request, 'warning' or 'error'.",
+    )
+    stop_grace_seconds: int = Field(
+        default=10, ge=0, description="Seconds that requests under way may take after the server was told to stop."
+    )
+    metrics_port: int | None = Field(
+        default=None, ge=1, le=65535, description="A TCP port of its own for Prometheus metrics; none are kept without."
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1", min_length=1, description="The address on which metrics are told: to whoever reaches it."
+    )
 
     @field_validator("public_url", "upstream", mode="after")
     @classmethod

@@ -41,6 +41,7 @@ from .upload_form import (
     check_form,
     submission_of,
 )
+from .watching import note_outcome
 
 router = APIRouter()
 
@@ -82,6 +83,7 @@ async def upload(request: Request) -> Response:
             raise
     except ClientDisconnect:
         return Response(status_code=400)
+    note_outcome(request.scope, "held" if answer.status_code == 202 else "taken")
     return answer
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import logging
 import threading
 from types import FrameType
 
 import uvicorn
 
+from cpufit_server.logs import log_config
 from cpufit_server.settings import load_settings
 
 from . import Subparsers, add_home_option
-
-GRACE_SECONDS = 10
-"""How long requests under way may take after the server is told to stop."""
 
 
 class _Server(uvicorn.Server):
@@ -67,11 +65,13 @@ def execute(arguments: argparse.Namespace) -> int:
             # the public address comes from settings alone, never from what a client or a proxy says
             proxy_headers=False,
             server_header=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_graceful_shutdown=settings.stop_grace_seconds,
+            log_config=log_config(settings.log_format, settings.log_level),
+            access_log=False,  # the application writes its own, without queries
         ),
         stopping=app.state.stopping,
     )
-    print(f"cpufit: {settings.home} at {settings.base_url}/simple/", file=sys.stderr)
+    logging.getLogger(__name__).info("cpufit: %s at %s/simple/", settings.home, settings.base_url)
     try:
         server.run()
     except KeyboardInterrupt:  # uvicorn raises the signal anew after it has stopped in good order

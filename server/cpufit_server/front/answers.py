@@ -54,6 +54,8 @@ class Ready:
     size: int = 0
     """Bytes of the body."""
     on_hit: Callable[[Request], None] | None = None
+    route: object = None
+    """What the framework calls the path's template by; metrics count by it."""
 
     @property
     def weight(self) -> int:
@@ -87,10 +89,11 @@ def ready_page(kept: KeptPage, scope: MutableMapping[str, Any], respond: Respond
         fresh=fresh,
         size=size,
         on_hit=kept.on_hit,
+        route=scope.get("route"),
     )
 
 
-def ready_file(kept: KeptFile) -> Ready:
+def ready_file(kept: KeptFile, scope: MutableMapping[str, Any]) -> Ready:
     """Return a file made ready; a small one is read into memory.
 
     :raises OSError: it cannot be read
@@ -106,6 +109,7 @@ def ready_file(kept: KeptFile) -> Ready:
         body=kept.path.read_bytes() if kept.size <= SMALL_FILE else b"",
         path=None if kept.size <= SMALL_FILE else kept.path,
         size=kept.size,
+        route=scope.get("route"),
     )
 
 

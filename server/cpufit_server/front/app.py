@@ -60,6 +60,7 @@ class Front:
         if ready is None or self._serial(ready.name) != ready.serial:
             await self._ask_back(key, scope, receive, send)
             return
+        scope["route"] = ready.route
         if ready.on_hit is not None:
             ready.on_hit(Request(scope))
         if ready.not_modified is not None and _is_known(scope, ready.etag):
@@ -106,7 +107,7 @@ class Front:
         if isinstance(slot.kept, KeptPage):
             ready = await run_in_threadpool(ready_page, slot.kept, scope, page_response)
         else:
-            ready = await run_in_threadpool(ready_file, slot.kept)
+            ready = await run_in_threadpool(ready_file, slot.kept, scope)
         if ready is not None:
             self._answers.put(key, ready)
 

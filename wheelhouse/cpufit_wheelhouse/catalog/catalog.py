@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import final
 
 from packaging.utils import canonicalize_name
-from sqlalchemy import URL, Connection, Engine, delete, select, update
+from sqlalchemy import URL, Connection, Engine, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cpufit_resolver.need import Need
@@ -33,6 +33,7 @@ from .lifecycle import LifecycleTable
 from .records import (
     UNKNOWN_KEY,
     USUAL_SCOPES,
+    CatalogFigures,
     DerivedFile,
     DerivedKind,
     NewDerived,
@@ -154,6 +155,23 @@ class Catalog:
         """Return what was derived of a project's files, in order; none for a project that is not hosted."""
         snapshot = self.snapshot(name)
         return () if snapshot is None else snapshot.derived
+
+    def figures(self) -> CatalogFigures:
+        """Return how much the catalog holds."""
+        files, projects, held = schema.files, schema.projects, schema.held
+        kinds = select(files.c.kind, func.count(), func.sum(files.c.size)).group_by(files.c.kind)
+        hosted = select(func.count(), func.coalesce(func.sum(projects.c.serial), 0)).select_from(projects)
+        waiting = select(func.count()).select_from(held).where(held.c.state == "waiting")
+        with self._engine.begin() as connection:
+            by_kind = {kind: (count, size) for kind, count, size in connection.execute(kinds)}
+            count, changes = connection.execute(hosted).one()
+            return CatalogFigures(
+                projects=count,
+                files={kind: by_kind.get(kind, (0, 0))[0] for kind in ("wheel", "sdist")},
+                size=sum(size for _, size in by_kind.values()),
+                held=connection.execute(waiting).scalar_one(),
+                changes=changes,
+            )
 
     def find_file(self, sha256: str) -> tuple[StoredFile, ...]:
         """Return every file with these bytes; one wheel may stand in several projects."""

@@ -242,6 +242,21 @@ class ProjectSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogFigures:
+    """How much a catalog holds."""
+
+    projects: int
+    files: Mapping[str, int]
+    """How many of each kind, hidden ones too."""
+    size: int
+    """Of these files, in bytes."""
+    held: int
+    """How many uploads wait for their verdict."""
+    changes: int
+    """A number that grows with each change of a project."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
     """A wish for a release of which nothing fits; see :mod:`cpufit_wheelhouse.demand`."""
 

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -64,6 +65,18 @@ class WorkerOptions:
     """With it a wheel is also imported on emulated CPUs; that runs its code, inside a sandbox."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectionFigures:
+    """How busy a pool is, and what it did since it was made."""
+
+    queued: int
+    running: int
+    ended: Mapping[str, int]
+    """How many ended as ``known``, ``undetermined``, ``refused`` (no wheel at all) or ``stopped`` (by the pool)."""
+    seconds: float
+    """Spent on those that ended."""
+
+
 class InspectionPool:
     """Workers that inspect wheels; safe for many threads. Nothing is started before the first wheel comes."""
 
@@ -76,6 +89,9 @@ class InspectionPool:
         self._children: list[_Child] = []
         self._lock = threading.Lock()
         self._closed = False
+        self._queued = self._running = 0
+        self._ended = dict.fromkeys(("known", "undetermined", "refused", "stopped"), 0)
+        self._seconds = 0.0
 
     def submit(self, path: Path, filename: str, progress: Progress | None = None) -> Future[Verdict]:
         """Begin an inspection. The wheel may be renamed or removed as soon as this returns.
@@ -86,9 +102,18 @@ class InspectionPool:
         if self._closed:
             raise PoolClosed("the pool is closed")
         link = self._linked(path)
-        job = self._threads.submit(self._inspect, link, filename, progress)
+        with self._lock:
+            self._queued += 1
+        job = self._threads.submit(self._counted, link, filename, progress)
         job.add_done_callback(lambda _: link.unlink(missing_ok=True))
         return job
+
+    def figures(self) -> InspectionFigures:
+        """Return how busy it is, and what it did."""
+        with self._lock:
+            return InspectionFigures(
+                queued=self._queued, running=self._running, ended=dict(self._ended), seconds=self._seconds
+            )
 
     def close(self) -> None:
         """End the workers; what they have not finished gets no verdict."""
@@ -110,6 +135,24 @@ class InspectionPool:
         except OSError:  # another file system, or one without links
             shutil.copyfile(path, link)
         return link
+
+    def _counted(self, path: Path, filename: str, progress: Progress | None) -> Verdict:
+        with self._lock:
+            self._queued -= 1
+            self._running += 1
+        began, outcome = time.monotonic(), "stopped"
+        try:
+            verdict = self._inspect(path, filename, progress)
+            outcome = "known" if verdict.known else "undetermined"
+        except WheelError:
+            outcome = "refused"
+            raise
+        finally:
+            with self._lock:
+                self._running -= 1
+                self._ended[outcome] += 1
+                self._seconds += time.monotonic() - began
+        return verdict
 
     def _inspect(self, path: Path, filename: str, progress: Progress | None) -> Verdict:
         request = {

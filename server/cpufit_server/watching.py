@@ -1,0 +1,140 @@
+"""Watching: each request and its answer, as one value, for whoever counts or writes them down.
+
+The middleware is plain ASGI: nothing is buffered, and a file that is sent costs it one addition for each piece.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Callable, MutableMapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+REQUEST_ID = ContextVar("cpufit_request_id", default="")
+"""The id of the request that is being answered; empty outside of one."""
+
+UNMATCHED = "unmatched"
+"""Stands for the route of an address where nothing is served."""
+
+_SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_LONGEST_PATH = 1024
+_CLIENTS = re.compile(
+    r"(pip|uv|twine|poetry|pdm|unearth|pipx|cpufit|conda|bandersnatch|devpi|curl|Wget|Prometheus|python-requests"
+    r"|python-httpx|Python-urllib|Mozilla)\b",
+)
+_SAME_CLIENT = {"unearth": "pdm", "Mozilla": "browser", "python-requests": "python", "python-httpx": "python"}
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One request with its answer. Nothing in it is secret: no header but the kind of client, no query."""
+
+    method: str
+    """One that HTTP knows, or ``other``."""
+    path: str
+    """Percent-encoded, without the query."""
+    route: str
+    """The template that the path follows (``/simple/{name}/``); :data:`UNMATCHED` where nothing is served."""
+    status: int
+    size: int
+    """Bytes of the answer's body that were sent."""
+    seconds: float
+    """From the request's head to the last byte."""
+    client: str
+    """The kind of client (``pip``, ``uv``, …), ``other`` or ``none``."""
+    request_id: str
+    outcome: str = ""
+    """What became of an upload: a status, or an error's code."""
+
+
+Watcher = Callable[[Exchange], object]
+"""Is told of each exchange when it has ended; has to be quick."""
+
+
+class Watching:
+    """ASGI middleware that gives each request an id and tells watchers of its end."""
+
+    def __init__(self, app: ASGIApp, *, watchers: Sequence[Watcher]) -> None:
+        self._app = app
+        self._watchers = tuple(watchers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        headers = dict(scope["headers"])
+        request_id = _request_id(headers.get(b"x-request-id"))
+        told = scope.setdefault("state", {})
+        told["request_id"] = request_id
+        status, size = 500, 0  # what an error that nobody expected becomes
+
+        async def counted(message: Message) -> None:
+            nonlocal status, size
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                # a new message: the one that came may be kept and sent again
+                headers = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+                message = {**message, "headers": headers}
+            elif message["type"] == "http.response.body":
+                size += len(message.get("body", b""))
+            await send(message)
+
+        # each request is answered in a task of its own, whose context ends with it
+        REQUEST_ID.set(request_id)
+        try:
+            await self._app(scope, receive, counted)
+        finally:
+            exchange = Exchange(
+                method=scope["method"] if scope["method"] in _METHODS else "other",
+                path=_path(scope),
+                route=_route(scope),
+                status=status,
+                size=size,
+                seconds=time.perf_counter() - started,
+                client=client_kind(headers.get(b"user-agent")),
+                request_id=request_id,
+                outcome=told.get("outcome", ""),
+            )
+            for watcher in self._watchers:
+                watcher(exchange)
+
+
+def note_outcome(scope: MutableMapping[str, Any], outcome: str) -> None:
+    """Tell the watchers of a request what became of it, in a word of a small vocabulary."""
+    scope.setdefault("state", {})["outcome"] = outcome
+
+
+def client_kind(user_agent: bytes | None) -> str:
+    """Return the kind of client that a User-Agent begins with: one of a few words."""
+    if not user_agent:
+        return "none"
+    found = _CLIENTS.match(user_agent[:64].decode("latin-1"))
+    if found is None:
+        return "other"
+    return _SAME_CLIENT.get(found[1], found[1].lower())
+
+
+def _request_id(told: bytes | None) -> str:
+    """Return the id that a proxy gave, if it can stand in a log, or a new one."""
+    return told.decode() if told is not None and _SANE_ID.fullmatch(told) else secrets.token_hex(8)
+
+
+def _path(scope: Scope) -> str:
+    raw = scope.get("raw_path")
+    text = quote(scope["path"]) if raw is None else quote(raw, safe="/%:@!$&'()*+,;=~-._")
+    return text[:_LONGEST_PATH]
+
+
+def _route(scope: Scope) -> str:
+    path = getattr(scope.get("route"), "path", None)
+    return path if isinstance(path, str) else UNMATCHED
