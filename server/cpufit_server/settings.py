@@ -260,7 +260,8 @@ class Settings(UploadSettings):
     wanted_max_report_bytes: int = Field(default=8192, ge=1, description="The longest report read, in bytes.")
 
     access_log: bool = Field(
-        default=True, description="Whether the log has a line for each request; it costs as much as a page out of memory."
+        default=True,
+        description="Whether the log has a line for each request; it costs as much as a page out of memory.",
     )
     log_format: LogFormat = Field(
         default="text", description="The form of the log on standard error: 'text', or 'json' with one object a line."

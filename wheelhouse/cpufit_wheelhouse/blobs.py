@@ -275,11 +275,6 @@ class BlobStore:
                     found.append(path)
         return tuple(found)
 
-    def remove(self, sha256: str) -> None:
-        """Remove a blob, inside a transaction of the catalog in which no row names it."""
-        if self.exists(sha256):
-            self._place(sha256).unlink(missing_ok=True)
-
     def set_aside(self, sha256: str) -> Path:
         """Move a damaged blob out of everybody's reach and return where it is now; nothing is lost."""
         self._quarantine.mkdir(exist_ok=True)

@@ -211,7 +211,7 @@ class Catalog:
             pass
         return self.set_policy(name, variants=variants, unknown=unknown, plain=plain, build_sdist=build_sdist)
 
-    def set_policy(
+    def set_policy(  # noqa: PLR0913  # a column each, and a caller names those that it changes
         self,
         name: str,
         *,

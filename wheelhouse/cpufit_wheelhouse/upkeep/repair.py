@@ -180,9 +180,8 @@ class Repair:
         with ExitStack() as kept:
             forms = labelled_forms(kept, self.home.blobs, path, open_wheel(path, own_name(file)), file)
 
-            def move_blobs_in() -> None:
-                for staged, _ in forms:
-                    self.home.blobs.commit(staged, over=True)
+            def move_blobs_in() -> list[Path]:
+                return [folder for staged, _ in forms for folder in self.home.blobs.move(staged, over=True)]
 
             self.home.catalog.change_need(
                 file, file.need, [form for _, form in forms], seen=seen, before_commit=move_blobs_in
