@@ -53,6 +53,13 @@ def test_what_travels_in_the_selector_imports_little(folder: str, allowed: set[s
         assert not foreign, f"{module.relative_to(ROOT)} imports {', '.join(sorted(foreign))}"
 
 
+def test_the_conformance_suite_can_be_taken_elsewhere() -> None:
+    """Somebody with another index takes the folder alone."""
+    for module in _modules("tests/conformance"):
+        foreign = set(_imported(module)) - sys.stdlib_module_names - {"httpx", "packaging", "pytest"}
+        assert not foreign, f"{module.relative_to(ROOT)} imports {', '.join(sorted(foreign))}"
+
+
 @pytest.mark.parametrize("folder", ["resolver", "wheelhouse", "pip_plugin", "server"])
 def test_a_source_root_is_no_package(folder: str) -> None:
     """An ``__init__.py`` there would make ``import server`` work, and clash with somebody else's."""

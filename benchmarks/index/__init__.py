@@ -1,0 +1,1 @@
+"""How fast an index answers, beside other indexes: ``python -m benchmarks.index --help``."""
