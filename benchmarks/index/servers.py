@@ -103,7 +103,13 @@ def devpi(tools: Tools, shelf: Shelf, scratch: Path) -> Iterator[Index]:
     made = [_program(tools, "devpi-server", "devpi-init"), "--serverdir", folder, "--root-passwd", PASSWORD]
     if not folder.exists():
         subprocess.run(list(map(str, made)), capture_output=True, check=True)
-    command = [_program(tools, "devpi-server", "devpi-server"), "--serverdir", folder, "--host", "127.0.0.1"]
+    command: list[str | Path] = [
+        _program(tools, "devpi-server", "devpi-server"),
+        "--serverdir",
+        folder,
+        "--host",
+        "127.0.0.1",
+    ]
     base = f"http://127.0.0.1:{port}"
     with running([*command, "--port", str(port)], environment={}, log=log) as process:
         wait_for(f"{base}/+api", process, log, accept="application/json")
@@ -148,7 +154,7 @@ def pypiserver(tools: Tools, shelf: Shelf, scratch: Path) -> Iterator[Index]:
     subprocess.run([program.with_name("python"), "-c", code, passwords], capture_output=True, check=True)
     folder = scratch / "empty"
     folder.mkdir(exist_ok=True)
-    command = [program, "run", "-p", str(port), "-i", "127.0.0.1", "-P", passwords, "-a", "update"]
+    command: list[str | Path] = [program, "run", "-p", str(port), "-i", "127.0.0.1", "-P", passwords, "-a", "update"]
     command += ["--disable-fallback", "--server", "gunicorn", shelf.path if shelf.projects else folder]
     base = f"http://127.0.0.1:{port}"
     with running(command, environment={}, log=log) as process:
@@ -242,7 +248,7 @@ def raw(tools: Tools, shelf: Shelf, scratch: Path) -> Iterator[Index]:
     port, log = free_port(), scratch / "raw.log"
     limits.write_pages(shelf, scratch / "site")
     program = _program(tools, "raw", "uvicorn")
-    command = [program, "ready:app", "--app-dir", Path(__file__).parent, "--port", str(port)]
+    command: list[str | Path] = [program, "ready:app", "--app-dir", Path(__file__).parent, "--port", str(port)]
     command += ["--http", "httptools", "--loop", "uvloop", "--no-access-log", "--log-level", "warning"]
     with running(command, environment={"READY_SITE": str(scratch / "site")}, log=log) as process:
         base = f"http://127.0.0.1:{port}"

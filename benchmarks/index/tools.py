@@ -45,7 +45,15 @@ class Tools:
 
 def _install(home: Path, requirements: tuple[str, ...]) -> bool:
     venv.create(home, with_pip=True, clear=True)
-    command = [home / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements]
+    command: list[str | Path] = [
+        home / "bin" / "python",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        *requirements,
+    ]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     if ended.returncode != 0:
         print(f"cannot be installed: {' '.join(requirements)}", file=sys.stderr)
