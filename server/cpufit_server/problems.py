@@ -18,6 +18,7 @@ from cpufit_wheelhouse import errors as wheelhouse_errors
 
 from . import errors
 from .negotiation import preferred
+from .status_line import REASON_HEADER, reason_phrase
 from .watching import note_outcome
 
 _log = logging.getLogger(__name__)
@@ -75,8 +76,11 @@ def problem_response(request: Request, status: int, body: dict[str, str]) -> Res
         headers["WWW-Authenticate"] = 'Basic realm="cpufit"'
     if status == 429:
         headers["Retry-After"] = "60"
+    where = f"{body['where']}: " if "where" in body else ""
+    if request.method == "POST":
+        # most clients that upload show nothing else of an answer; PDM takes what stands in [] for a colour
+        headers[REASON_HEADER] = reason_phrase(f"{where}{body['message']} ({body['code']})")
     if _reads_text(request):
-        where = f"{body['where']}: " if "where" in body else ""
         hint = f" ({body['hint']})" if "hint" in body else ""
         text = f"{where}{body['message']}{hint} [{body['code']}]\n"
         return PlainTextResponse(text, status_code=status, headers=headers)

@@ -46,7 +46,9 @@ def configure_parser(subparsers: Subparsers) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM; requests under way are finished first."""
-    from cpufit_server.app import create_app, in_front_of  # noqa: PLC0415 - the framework is for this command alone
+    # the web framework is for this command alone
+    from cpufit_server.app import create_app, in_front_of  # noqa: PLC0415
+    from cpufit_server.status_line import ReasonProtocol  # noqa: PLC0415
 
     settings = load_settings(
         host=arguments.host,
@@ -62,6 +64,7 @@ def execute(arguments: argparse.Namespace) -> int:
             in_front_of(app, settings),
             host=settings.host,
             port=settings.port,
+            http=ReasonProtocol,
             # the public address comes from settings alone, never from what a client or a proxy says
             proxy_headers=False,
             server_header=False,
