@@ -1,4 +1,4 @@
-"""The commands on the how-to pages for clients, with what each page says about how they are tested.
+"""The commands on the how-to pages for clients and publishers, with what each page says about how they are tested.
 
 Above each block of commands stands a comment: ``<!-- run here -->``, ``<!-- run here with PROGRAM -->`` (where that
 program is installed), or ``<!-- not testable here: REASON -->``.
@@ -23,6 +23,8 @@ PAGES = (
     "on-a-raspberry-pi.md",
     "in-github-actions-and-gitlab-ci.md",
 )
+PUBLISHING = "publish.md"
+"""The page whose commands ``flow/test_publishers.py`` runs."""
 WITHOUT_COMMANDS = ("toml", "ini")
 """Fenced blocks of these languages hold settings."""
 

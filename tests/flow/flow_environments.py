@@ -60,10 +60,11 @@ class Environments:
         environment = self._made[name]
         self._remove_projects(environment)
         if client.tool in ("pipx", "poetry", "pdm"):
-            return replace(environment, program=self._tool(client.tool))
+            return replace(environment, program=self.tool(client.tool))
         return environment
 
-    def _tool(self, tool: Tool) -> Path:
+    def tool(self, tool: Tool) -> Path:
+        """Return the program of a tool in an environment of its own; skips where it cannot be had."""
         if tool not in self._tools:
             self._tools[tool] = make_tool(tool, self._directory / f"tool-{tool}", uv_program())
         program = self._tools[tool]

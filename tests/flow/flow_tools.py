@@ -1,4 +1,4 @@
-"""Installers that are programs outside of the environment that they fill: pipx, Poetry and PDM."""
+"""Tools in environments of their own: installers that fill another one (pipx, Poetry, PDM), and those that publish."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.flow.flow_machines import Environment, Outcome
 
 from cpufit_server.machines import base_interpreter
 
-Tool = Literal["pipx", "poetry", "pdm"]
+Tool = Literal["pipx", "poetry", "pdm", "flit", "hatch"]
 
 REQUIREMENTS: Mapping[Tool, tuple[str, ...]] = {
     # pipx keeps a pip of its own, and asks the index that it is given for the newest one
@@ -22,6 +22,8 @@ REQUIREMENTS: Mapping[Tool, tuple[str, ...]] = {
     "poetry": ("poetry",),
     # PDM 2.29.4 asks for no upper bound and dies with hishel 2.0: module 'hishel' has no attribute 'SyncSqliteStorage'
     "pdm": ("pdm", "hishel<2"),
+    "flit": ("flit",),
+    "hatch": ("hatch",),
 }
 
 _POETRY = """\
