@@ -83,9 +83,9 @@ class Publisher:
             )
             assert built.returncode == 0, built.stderr
 
-    def publish(self, token: str | None = None) -> Outcome:
-        """Run the commands of the page; only the index's address is another."""
-        script = COMMANDS[self.tool].replace("https://index.example", self.server.url)
+    def publish(self, token: str | None = None, *, option: str = "") -> Outcome:
+        """Run the commands of the page; only the index's address is another, and the last may get a further option."""
+        script = COMMANDS[self.tool].replace("https://index.example", self.server.url).rstrip() + f" {option}"
         scratch = self.folder.parent
         ended = subprocess.run(
             ["sh", "-e", "-c", script],
@@ -148,6 +148,17 @@ def _programs(tool: str, environments: Environments) -> Path:
     raise AssertionError(f"the page names a tool that nothing here installs: {tool}")
 
 
+def make_publisher(tool: str, server: Server, environments: Environments, directory: Path) -> Publisher:
+    """Return a tool with a token and a project that is built; skips where the tool cannot be had."""
+    folder = directory / "project"
+    folder.mkdir()
+    token = server.token(f"published-by-{tool}")
+    programs = _programs(tool, environments)
+    publisher = Publisher(tool=tool, programs=programs, folder=folder, server=server, token=token)
+    publisher.write_project(42)
+    return publisher
+
+
 NETWORK = {"poetry", "pdm", "hatch", "flit"}
 
 
@@ -157,13 +168,7 @@ NETWORK = {"poetry", "pdm", "hatch", "flit"}
 def test_a_tool_publishes_once_and_again_and_is_told_why_not(
     tool: str, server: Server, environments: Environments, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    token = server.token(f"published-by-{tool}")
-    programs = _programs(tool, environments)
-    publisher = Publisher(tool=tool, programs=programs, folder=folder, server=server, token=token)
-    publisher.write_project(42)
-
+    publisher = make_publisher(tool, server, environments, tmp_path)
     refused = publisher.publish("cpufit-" + "A" * 43)
     assert refused.status != 0, refused.output
     assert "this token was never issued here, or was revoked" in refused.output
@@ -185,6 +190,27 @@ def test_a_tool_publishes_once_and_again_and_is_told_why_not(
     assert "File already exists" in other.output
     assert publisher.published() == files
     assert publisher.installed_answer(tmp_path / "installed") == "42"
+
+
+class TestSkipExisting:
+    @pytest.mark.network
+    def test_poetry_passes_over_a_taken_name(self, environments: Environments, tmp_path: Path) -> None:
+        with running_server(tmp_path / "server") as server:
+            publisher = make_publisher("poetry", server, environments, tmp_path)
+            assert publisher.publish().status == 0
+            files = publisher.published()
+            publisher.write_project(43)
+            skipped = publisher.publish(option="--skip-existing")
+            assert skipped.status == 0, skipped.output
+            assert "File exists. Skipping" in skipped.output
+            assert publisher.published() == files
+
+    def test_twine_says_that_it_is_for_pypi_alone(
+        self, server: Server, environments: Environments, tmp_path: Path
+    ) -> None:
+        refused = make_publisher("twine", server, environments, tmp_path).publish(option="--skip-existing")
+        assert refused.status != 0
+        assert "does not have support for the following features: --skip-existing" in refused.output
 
 
 def test_the_page_covers_the_tools_that_publish() -> None:
