@@ -2,20 +2,54 @@
 
 from __future__ import annotations
 
-import h11
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+import uvicorn
 
-from cpufit_server.status_line import MAX_REASON_LENGTH, REASON_HEADER, _Connection, reason_phrase
+from cpufit_server.status_line import MAX_REASON_LENGTH, REASON_HEADER, ReasonProtocol, reason_phrase
 
 
-def sent(*headers: tuple[str, str], status: int = 409) -> list[bytes]:
-    """Return the lines of an answer's head as they go out."""
-    connection = _Connection(h11.SERVER)
-    connection.receive_data(b"POST /legacy/ HTTP/1.1\r\nHost: index.example\r\nContent-Length: 0\r\n\r\n")
-    connection.next_event()
-    head = connection.send(h11.Response(status_code=status, headers=[("Content-Length", "0"), *headers]))
-    assert head is not None
-    return head.split(b"\r\n")
+async def refuse(scope: Any, receive: Any, send: Any) -> None:
+    """Answer as the path says: with a reason, or without one."""
+    headers = [(b"content-length", b"2"), (b"vary", b"Accept")]
+    if scope["path"] == "/reason":
+        headers.append((REASON_HEADER.lower().encode(), b"File already exists (file-already-exists)"))
+    await send({"type": "http.response.start", "status": 409, "headers": headers})
+    await send({"type": "http.response.body", "body": b"no"})
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(refuse, http=ReasonProtocol, lifespan="off", log_level="error", server_header=False)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        while not server.started:
+            time.sleep(0.005)
+        yield listener.getsockname()[1]
+        server.should_exit = True
+        thread.join()
+
+
+def sent(port: int, *requests: bytes) -> bytes:
+    """Return what comes back for some requests, all sent before the first answer is read."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(b"".join(requests))
+        received = b""
+        while received.count(b"\r\n\r\nno") < len(requests):
+            received += client.recv(65536)
+    return received
+
+
+def post(path: str) -> bytes:
+    return f"POST {path} HTTP/1.1\r\nHost: index.example\r\nContent-Length: 0\r\n\r\n".encode()
 
 
 @pytest.mark.parametrize(
@@ -32,12 +66,19 @@ def test_a_phrase_is_one_short_line_of_ascii(text: str, phrase: str) -> None:
     assert reason_phrase(text) == phrase
 
 
-def test_the_header_becomes_the_words_of_the_status_line() -> None:
-    first, *others = sent(("Vary", "Accept"), (REASON_HEADER, "File already exists (file-already-exists)"))
-    assert first.rstrip() == b"HTTP/1.1 409 File already exists (file-already-exists)"
-    assert [line for line in others if line] == [b"Content-Length: 0", b"Vary: Accept"]
+def test_the_header_becomes_the_words_of_the_status_line(port: int) -> None:
+    head = sent(port, post("/reason")).split(b"\r\n\r\n")[0].split(b"\r\n")
+    assert head[0] == b"HTTP/1.1 409 File already exists (file-already-exists)"
+    assert sorted(line for line in head[1:] if not line.startswith(b"date")) == [b"content-length: 2", b"vary: Accept"]
 
 
-def test_an_answer_without_a_reason_goes_out_as_it_is() -> None:
-    first, *_ = sent(("Vary", "Accept"), status=200)
-    assert first.split(b" ")[:2] == [b"HTTP/1.1", b"200"]
+def test_an_answer_without_a_reason_goes_out_as_it_is(port: int) -> None:
+    assert sent(port, post("/other")).startswith(b"HTTP/1.1 409 Conflict\r\n")
+
+
+def test_each_of_several_requests_at_once_has_its_own(port: int) -> None:
+    received = sent(port, post("/reason"), post("/other"), post("/reason"))
+    lines = [line for line in received.split(b"\r\n") if b"HTTP/1.1" in line]
+    told = [line[line.index(b"HTTP/1.1") :] for line in lines]
+    reason = b"HTTP/1.1 409 File already exists (file-already-exists)"
+    assert told == [reason, b"HTTP/1.1 409 Conflict", reason]
