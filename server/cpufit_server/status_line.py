@@ -43,7 +43,7 @@ class ReasonProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.app = _WithReasons(self.app)  # type: ignore[assignment]  # uvicorn's own types of the same ASGI
+        self.app = _WithReasons(self.app)
 
 
 class _WithReasons:
