@@ -38,7 +38,7 @@ def all_held(request: Request) -> Response:
 @router.head("/api/v1/held/{held_id}", include_in_schema=False)
 def one_held(request: Request, held_id: int) -> Response:
     """Answer with one held file, whatever its state."""
-    found = services_of(request).home.catalog.inspections.held(held_id) if held_id < 1 << 62 else ()
+    found = services_of(request).home.catalog.inspections.held(held_id) if 0 < held_id < 1 << 62 else ()
     if not found or not reader_of(request).reads(found[0].project):
         raise NotFound(f"there is no held file {held_id}", code="no-such-held-file", hint="see /api/v1/held")
     return JSONResponse(held_as_json(found[0]), headers=_HEADERS)

@@ -126,7 +126,8 @@ class PrivateReading:
                 headers["cache-control"] = re.sub(r"\bpublic\b", "private", cached)
             await send(message)
 
-        await self._app({**scope, _READER: reader}, receive, send_privately)
+        scope[_READER] = reader
+        await self._app(scope, receive, send_privately)
 
 
 def admitted(services: Services, authorization: str | None, target: Target | NormalizedName) -> Reader:

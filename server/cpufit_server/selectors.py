@@ -158,6 +158,7 @@ def _facts(project: Project, release: Release) -> Hashable:
             each.metadata_sha256,
             each.need,
             each.need and (each.need.source, each.need.evidence),
+            each.yanked is None,
         )
         for each in release.wheels
     )

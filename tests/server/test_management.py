@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -230,3 +233,25 @@ def test_the_journal_of_a_name_that_never_was(server: Any) -> None:
     server.home.catalog.ensure_project("fast")
     assert admin("GET", "/journal").json() == {"project": "fast", "entries": []}
     assert admin("GET", "/journal", limit=0).json()["code"] == "invalid-request"
+
+
+def test_a_selector_offers_a_yanked_build_only_where_nothing_else_is_left(
+    server: Any, make_wheel: Callable[..., Any], admin: Callable[..., httpx.Response]
+) -> None:
+    for need in ("x86_64_v2", "x86_64_v3"):
+        server.upload(make_wheel(version="3.0", tags=LINUX, native=True, extra=need.encode()), cpufit_needs=need)
+    hashes = {file.need_key: file.sha256 for file in server.home.catalog.files("fast") if file.version == "3.0"}
+
+    def offered() -> set[str]:
+        (found,) = (file for file in server.page()["files"] if file.get("_cpufit_selector"))
+        data = server.home.blobs.path(found["hashes"]["sha256"]).read_bytes()
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            inside = archive.extractfile(f"{found['filename'].removesuffix('.tar.gz')}/candidates.json")
+            assert inside is not None
+            return {candidate["sha256"] for candidate in json.load(inside)["candidates"]}
+
+    assert offered() == set(hashes.values())
+    admin("POST", "/yank", file=hashes["x86_64_v3"], why="wrong")
+    assert offered() == {hashes["x86_64_v2"]}
+    admin("POST", "/yank", file=hashes["x86_64_v2"], why="wrong too")
+    assert offered() == set(hashes.values())
