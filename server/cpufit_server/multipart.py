@@ -101,6 +101,9 @@ class FormReader:
         self._part: bytearray | None = None
         self._parts = self._size = self._form_size = 0
         self._to_file = self._ended = False
+        # the parser finds a preamble's end or not, depending on the pieces; no upload tool sends one
+        self._opening = b"--" + options[b"boundary"]
+        self._begun: bytearray | None = bytearray()
         try:
             self._parser = MultipartParser(
                 options[b"boundary"],
@@ -123,6 +126,13 @@ class FormReader:
         :raises InvalidForm: they do not follow the format, or a field stands twice
         :raises UploadTooLarge: a limit is passed
         """
+        if self._begun is not None:
+            self._begun += data
+            if len(self._begun) < len(self._opening) and self._opening.startswith(self._begun):
+                return
+            if not self._begun.startswith(self._opening):
+                raise InvalidForm("the form does not begin with its boundary", where="body")
+            data, self._begun = bytes(self._begun), None
         try:
             self._parser.write(data)
         except FormParserError as error:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import struct
 import tarfile
 import zipfile
 from collections.abc import Sequence
@@ -179,9 +180,12 @@ def test_a_file_that_is_a_zip_too_is_refused(tmp_path: Path) -> None:
     inner = io.BytesIO()
     with zipfile.ZipFile(inner, "w") as archive:
         archive.writestr("evil.py", "x")
-    path.write_bytes(path.read_bytes() + inner.getvalue())
-    with pytest.raises(NotAWheel, match="a zip file too"):
-        open_sdist(path, NAME)
+    data = path.read_bytes()
+    several = struct.pack("<4sLQL", b"PK\x06\x07", 0, 0, 2) + struct.pack("<4s4H2LH", b"PK\x05\x06", *[0] * 7)
+    for zipped in (inner.getvalue(), several):
+        path.write_bytes(data + zipped)
+        with pytest.raises(NotAWheel, match="a zip file too"):
+            open_sdist(path, NAME)
 
 
 def test_a_tar_that_is_not_ended_is_read_to_its_last_byte(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def open_sdist(path: Path, filename: str, *, limits: ArchiveLimits = DEFAULT_LIM
     """
     name = parse_sdist_filename(filename)
     try:
-        if zipfile.is_zipfile(path):
+        if _is_zip(path):
             raise NotAWheel("a zip file too", where=filename, hint="a source distribution is a tar.gz and nothing else")
         with path.open("rb") as packed:
             most = limits.max_unpacked_bytes
@@ -62,6 +62,13 @@ def open_sdist(path: Path, filename: str, *, limits: ArchiveLimits = DEFAULT_LIM
     metadata = parse_metadata(metadata_bytes, where="PKG-INFO")
     check_identity(metadata, name.name, name.version, where="PKG-INFO")
     return SdistInfo(filename=name, metadata=metadata, metadata_bytes=metadata_bytes, members=members)
+
+
+def _is_zip(path: Path) -> bool:
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:  # one of several parts, for the Pythons that say so
+        return True
 
 
 class _OneStream(io.BytesIO):
