@@ -96,9 +96,6 @@ class Settings(UploadSettings):
     upstream_metadata: bool = Field(
         default=True, description="Whether METADATA is read out of upstream wheels that have none beside them."
     )
-    upstream_metadata_wheels: int = Field(
-        default=32, ge=0, description="The most wheels of a newest release whose METADATA is read for a new page."
-    )
     upstream_inspect: bool = Field(
         default=False, description="Whether the machine code of upstream wheels is read once they are cached."
     )

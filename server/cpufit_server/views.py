@@ -146,6 +146,8 @@ def merged(page: ProjectPage, others: Iterable[PageFile], hosted: Collection[Ver
 def _of_variants(filename: str) -> bool:
     if not filename.endswith(".whl"):
         return filename.endswith("-variants.json")
+    if filename.count("-") < 5:  # a name with a label has six parts: most files of a large page need no closer look
+        return False
     try:
         return parse_wheel_filename(filename).label is not None
     except InvalidWheelName:

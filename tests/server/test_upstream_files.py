@@ -152,8 +152,10 @@ def test_a_connection_that_breaks_where_no_ranges_are_given_is_cut_for_the_clien
     assert (kept(passing), staged(passing)) == ([], [])
 
 
-def test_ranges_of_a_cold_and_of_a_cached_file(passing: Any, index: UpstreamIndex) -> None:
+@pytest.mark.parametrize("upstream_ranges", [True, False])
+def test_ranges_of_a_cold_and_of_a_cached_file(passing: Any, index: UpstreamIndex, upstream_ranges: bool) -> None:
     url = index.add("other", SDIST, DATA)
+    index.ranges = upstream_ranges
     for _ in ("cold", "cached"):
         tail = passing.client.get(url, headers={"Range": "bytes=-1000"})
         assert (tail.status_code, tail.content) == (206, DATA[-1000:])
@@ -165,7 +167,8 @@ def test_ranges_of_a_cold_and_of_a_cached_file(passing: Any, index: UpstreamInde
         beyond = passing.client.get(url, headers={"Range": f"bytes={len(DATA)}-"})
         assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(DATA)}")
         assert eventually(lambda: kept(passing) == [sha256(DATA)])
-    assert index.counts()[f"/files/{SDIST}"] == 1
+    whole = [headers for path, headers in index.asked if path == f"/files/{SDIST}" and "range" not in headers]
+    assert len(whole) == 1
 
 
 @pytest.mark.parametrize("told", [True, False])
@@ -285,12 +288,16 @@ class TestMetadata:
     ) -> None:
         filename, data = make_wheel(name="other", requires=("small>=1",), extra=os.urandom(100_000).hex().encode())
         url = index.add("other", filename, data)
+        assert passing.client.head(url).headers["content-length"] == str(len(data))
+        assert f"/files/{filename}" not in index.counts()
+        assert passing.client.get(url, headers={"Range": "bytes=-100"}).content == data[-100:]
+        assert eventually(lambda: "core-metadata" in passing.page("/simple/other/")["files"][0])
         (entry,) = passing.page("/simple/other/")["files"]
         answer = passing.client.get(f"{url}.metadata")
         assert b"Requires-Dist: small>=1" in answer.content
         assert entry["core-metadata"] == {"sha256": sha256(answer.content)}
         ranges = [headers["range"] for path, headers in index.asked if path == f"/files/{filename}"]
-        assert len(ranges) in (1, 2, 3), "and not the whole wheel"
+        assert len(ranges) in (2, 3, 4), "and not the whole wheel"
 
     def test_it_is_read_of_a_cached_wheel_where_the_upstream_gives_no_ranges(
         self, passing: Any, index: UpstreamIndex, make_wheel: Callable[..., Any]
@@ -310,7 +317,8 @@ class TestMetadata:
     ) -> None:
         filename, data = make_wheel(name="other")
         url = index.add("other", filename, data)
-        passing.page("/simple/other/")
+        passing.client.get(url, headers={"Range": "bytes=-100"})
+        assert eventually(lambda: "core-metadata" in passing.page("/simple/other/")["files"][0])
         first = passing.client.get(f"{url}.metadata").content
         for path in (passing.settings.home / "upstream" / "files" / "kept").rglob("*"):
             if path.is_file():
@@ -320,10 +328,11 @@ class TestMetadata:
     def test_it_is_not_read_where_the_settings_say_so(
         self, tmp_path: Path, index: UpstreamIndex, run_server: Callable[..., Any], make_wheel: Callable[..., Any]
     ) -> None:
-        index.add("other", *make_wheel(name="other"))
+        filename, data = make_wheel(name="other")
+        url = index.add("other", filename, data)
         with run_server(tmp_path / "home", upstream=index.simple, upstream_metadata=False) as server:
-            assert "core-metadata" not in server.page("/simple/other/")["files"][0]
-        assert index.counts() == {"/simple/other/": 1}
+            assert server.client.get(url, headers={"Range": "bytes=-100"}).content == data[-100:]
+        assert index.counts() == {"/simple/other/": 1, f"/files/{filename}": 1}
 
 
 def test_a_killed_server_leaves_whole_files_and_one_that_can_be_swept(tmp_path: Path, index: UpstreamIndex) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,9 @@ _log = logging.getLogger(__name__)
 
 _TRIES = 4
 """How often a fetch begins, or goes on after a connection broke."""
+_WRITTEN_AT_ONCE = 128 << 10
+_LONGEST_WAIT = 0.05
+"""Bytes, and seconds, after which what came is written and handed out."""
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
 
 
@@ -80,6 +84,16 @@ class Download:
                 raise self.error
             await self._moved.wait()
         return max(self.readable, offset)
+
+    async def checked(self) -> None:
+        """Wait until all of it is there, with the right hash.
+
+        :raises CpufitError: it did not come
+        """
+        while not self.whole:
+            if self.error is not None:
+                raise self.error
+            await self._moved.wait()
 
     async def ended(self) -> None:
         """Wait until it is in the cache.
@@ -136,7 +150,7 @@ class Downloads:
         sha256 = sha256_of(file)
         if sha256 is None:
             raise ValueError("a file without a SHA-256")
-        if sha256 not in self._running:
+        if self.running(sha256) is None:
             try:
                 download = Download(file, self._cache.stage(sha256), self._max_bytes if most is None else most)
             except OSError as error:
@@ -146,8 +160,14 @@ class Downloads:
             task.add_done_callback(lambda done: self._ended(sha256, done))
         return self._running[sha256][0]
 
+    def running(self, sha256: str) -> Download | None:
+        """Return the download of a file that is on its way."""
+        found = self._running.get(sha256)
+        return None if found is None or found[0].error is not None else found[0]
+
     def _ended(self, sha256: str, task: asyncio.Task[None]) -> None:
-        del self._running[sha256]
+        if self._running.get(sha256, (None, None))[1] is task:  # after a failure another may run by now
+            del self._running[sha256]
         fault = None if task.cancelled() else task.exception()
         if fault is not None:
             _log.error("a fetch ended by a fault of ours", exc_info=fault)
@@ -209,15 +229,26 @@ class Downloads:
             self._check_answer(download, response)
             download.begin()
             most = download.most if download.size is None else download.size
+            waiting, written_at = bytearray(), time.monotonic()
             async for piece in response.aiter_raw():
-                if spool.size + len(piece) > most:
+                waiting += piece
+                if spool.size + len(waiting) > most:
                     raise no_file(file.filename, f"it sent more than {most} bytes")
-                released = spool.size
-                await run_in_threadpool(spool.write, piece)
-                download.readable = released
-                download.moved()
+                # pieces of a kilobyte or two would each go to a thread and back
+                if len(waiting) >= _WRITTEN_AT_ONCE or time.monotonic() - written_at > _LONGEST_WAIT:
+                    await self._write(download, bytes(waiting))
+                    waiting, written_at = bytearray(), time.monotonic()
+            await self._write(download, bytes(waiting))
         if download.size is not None and spool.size < download.size:
             raise httpx.ReadError("the file is shorter than was told")
+
+    @staticmethod
+    async def _write(download: Download, data: bytes) -> None:
+        """Write what came, and hand out what came before it."""
+        released = download.spool.size
+        await run_in_threadpool(download.spool.write, data)
+        download.readable = released
+        download.moved()
 
     def _check_answer(self, download: Download, response: httpx.Response) -> None:
         filename, offset = download.file.filename, download.spool.size

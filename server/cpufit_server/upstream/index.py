@@ -65,5 +65,7 @@ def _index_of_pip() -> UpstreamIndex:
 
 def without_userinfo(url: str) -> str:
     """Return an address without the user name and password that may stand before its host."""
+    if "@" not in url:  # as on most of the many addresses of a page
+        return url
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

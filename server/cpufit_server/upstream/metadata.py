@@ -1,6 +1,8 @@
 """METADATA where the upstream has none beside its wheels: read out of the wheel by ranges, or out of the cached file.
 
-It is announced on our pages only when it is here: pip and uv give up on an announced file that is missing.
+That is done when a wheel came into the cache, and when somebody asked for a part of one that is not in it, as uv does
+to read METADATA. It is announced on our pages only when it is here: pip and uv give up on an announced file that is
+missing.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from cpufit_server.settings import Settings
     from cpufit_wheelhouse.pullthrough import FileCache
-    from cpufit_wheelhouse.simple_page import PageFile, ProjectPage
+    from cpufit_wheelhouse.simple_page import PageFile
 
     from .client import UpstreamClient
     from .known import Known, KnownFiles
@@ -45,19 +47,6 @@ class MetadataMaker:
     async def close(self) -> None:
         """End what is under way."""
         await self._flights.close()
-
-    async def prepare(self, page: ProjectPage, known: Known) -> None:
-        """Read METADATA of the newest release's wheels where nobody has, for no longer than one timeout."""
-        if not self._settings.upstream_metadata or self._settings.upstream_offline:
-            return
-        lacking = [file for file in page.files if needs_metadata(file, known)]
-        wheels = newest_wheels(lacking)[: self._settings.upstream_metadata_wheels]
-        with anyio.move_on_after(self._settings.upstream_timeout):
-            # the first one tells whether the upstream gives ranges at all
-            if wheels and await self.make(page.name, wheels[0]) is not None:
-                async with anyio.create_task_group() as tasks:
-                    for wheel in wheels[1:]:
-                        tasks.start_soon(self.make, page.name, wheel)
 
     async def make(self, project: str, file: PageFile) -> str | None:
         """Return the SHA-256 of a wheel's METADATA, which is in the cache then; None where it cannot be read.

@@ -11,7 +11,6 @@ import math
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -70,15 +69,9 @@ class _Kept:
 class UpstreamPages:
     """The pages of one upstream; belongs to one event loop."""
 
-    def __init__(
-        self,
-        client: UpstreamClient,
-        store: PageCache,
-        settings: Settings,
-        on_new: Callable[[UpstreamPage], Awaitable[object]],
-    ) -> None:
-        """Take the client, the pages on disk, what bounds them, and who is told of a page before anybody gets it."""
-        self._client, self._store, self._settings, self._on_new = client, store, settings, on_new
+    def __init__(self, client: UpstreamClient, store: PageCache, settings: Settings) -> None:
+        """Take the client, the pages on disk, and what bounds them."""
+        self._client, self._store, self._settings = client, store, settings
         self._deadline = settings.upstream_timeout * _PATIENCE
         self._gate = anyio.Semaphore(settings.upstream_max_requests)
         self._flights = Flights[UpstreamPage | None]()
@@ -194,7 +187,6 @@ class UpstreamPages:
             page = replace(before.page, stale_since=None)
         else:
             page = await run_in_threadpool(_opened, name, stored, version, parsed)
-            await self._on_new(page)
         left = math.inf if self._settings.upstream_offline else stored.validated_at + stored.lifetime - time.time()
         self._kept.put(name, _Kept(page, time.monotonic() + left))
         return page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 
@@ -70,12 +71,17 @@ def _passed_on(file: PageFile) -> PageFile:
     return replace(
         file,
         url=without_userinfo(file.url),
-        hashes={name: value.lower() if name == "sha256" else value for name, value in file.hashes.items()},
+        hashes=_lower(file.hashes),
         requires_python=requires_python if isinstance(requires_python, str) else None,
         size=size if type(size) is int and size >= 0 else None,
         upload_time=_in_utc(file.upload_time),
         private={},
     )
+
+
+def _lower(hashes: Mapping[str, str]) -> Mapping[str, str]:
+    sha256 = hashes.get("sha256", "")
+    return hashes if sha256.islower() or not sha256 else {**hashes, "sha256": sha256.lower()}
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:

@@ -1,6 +1,7 @@
 """``GET /upstream/{project}/{sha256}/{filename}``: files of the upstream, from the cache or while they come in.
 
-A range of a file that is on its way waits for its bytes: the file is fetched whole, once, whatever is asked of it.
+A part of a file that is on its way waits for its bytes. Of one that is not, a small part is asked for upstream; for
+anything else the file is fetched whole, once.
 """
 
 from __future__ import annotations
@@ -17,17 +18,20 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from cpufit_resolver.errors import CpufitError
-from cpufit_server.errors import NotFound
+from cpufit_server.errors import NotFound, UpstreamFailed
 from cpufit_server.files import IMMUTABLE
 from cpufit_server.services import Services, services_of
 from cpufit_server.simple import is_known
 from cpufit_wheelhouse.pullthrough import Reading
+from cpufit_wheelhouse.simple_page import PageFile
 
 from .downloads import Download
 from .ranges import Part, Unsatisfiable, part_of
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
+
+    from .upstream import Upstream
 
 router = APIRouter()
 
@@ -36,6 +40,9 @@ _log = logging.getLogger(__name__)
 _METADATA = ".metadata"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PIECE = 256 << 10
+_LARGEST_LOOK = 8 << 20
+"""Bytes of the largest part that is passed on of a file that is not here; it is in memory meanwhile."""
+_BYTES = "application/octet-stream"
 
 
 @router.api_route("/upstream/{project}/{sha256}/{filename}", methods=["GET", "HEAD"])
@@ -43,14 +50,19 @@ async def upstream_file(request: Request, project: str, sha256: str, filename: s
     """Answer with a file of the upstream, or with the METADATA of a wheel beside it (PEP 658)."""
     services = services_of(request)
     upstream = services.upstream
-    found: Reading | Download | None = None
+    found: Reading | Download | PageFile | None = None
     if upstream is not None and _SHA256.fullmatch(sha256) and canonicalize_name(project) == project:
         ask = await run_in_threadpool(_asks_upstream, services, project)
         if filename.endswith(_METADATA):
             found = await upstream.metadata(project, sha256, filename.removesuffix(_METADATA), ask=ask)
         else:
             found = await upstream.file(project, sha256, filename, ask=ask)
-    if found is None:
+        if isinstance(found, PageFile):
+            cold = await _answer_cold(request, upstream, project, found)
+            if cold is not None:
+                return cold
+            found = upstream.fetch(project, found)
+    if found is None or isinstance(found, PageFile):
         raise NotFound(
             f"no file {filename[:255]!r} with this hash",
             code="no-such-file",
@@ -65,45 +77,79 @@ def _asks_upstream(services: Services, project: str) -> bool:
     return hosted is None or hosted.upstream == "merge"
 
 
-async def _answer(request: Request, found: Reading | Download, sha256: str) -> Response:
-    source = _Cached(found) if isinstance(found, Reading) else _Coming(found)
-    headers = {
+async def _answer_cold(request: Request, upstream: Upstream, project: str, file: PageFile) -> Response | None:
+    """Answer what needs no fetch of the whole file; None where it has to be fetched.
+
+    An installer that looks into a wheel for its METADATA gets that part from the upstream, as without us: its hash
+    cannot be checked, so nobody is to keep it.
+    """
+    if file.size is None:
+        return None
+    headers = _headers(request, file.hashes["sha256"])
+    part = _part(request, headers["ETag"], file.size)
+    if request.method == "HEAD" and not isinstance(part, Unsatisfiable):
+        return _head(part, file.size, headers)
+    wanted = request.headers.get("range", "").rstrip()
+    if not isinstance(part, Part) or wanted.endswith("-") or part.stop - part.start > _LARGEST_LOOK:
+        return None
+    try:
+        body = await upstream.look(project, file, part.start, part.stop)
+    except UpstreamFailed as error:
+        _log.info("%s; all of it is fetched", error)
+        return None
+    told = {**headers, **_length(part, file.size), "Cache-Control": "no-store"}
+    return Response(body, status_code=206, headers=told, media_type=_BYTES)
+
+
+def _headers(request: Request, sha256: str) -> dict[str, str]:
+    beside = request.scope["path"].endswith(_METADATA)
+    return {
         "Cache-Control": IMMUTABLE,
-        "ETag": f'"{sha256}"' if not request.scope["path"].endswith(_METADATA) else f'"{sha256}-metadata"',
+        "ETag": f'"{sha256}-metadata"' if beside else f'"{sha256}"',
         "X-Content-Type-Options": "nosniff",
         "Accept-Ranges": "bytes",
     }
+
+
+def _part(request: Request, etag: str, size: int) -> Part | Unsatisfiable | None:
+    return part_of(request.headers.get("range"), request.headers.get("if-range"), etag=etag, size=size)
+
+
+def _length(part: Part | None, size: int) -> dict[str, str]:
+    if part is None:
+        return {"Content-Length": str(size)}
+    return {
+        "Content-Length": str(part.stop - part.start),
+        "Content-Range": f"bytes {part.start}-{part.stop - 1}/{size}",
+    }
+
+
+def _head(part: Part | None, size: int | None, headers: dict[str, str]) -> Response:
+    told = headers if size is None else {**headers, **_length(part, size)}
+    return Response(status_code=200 if part is None else 206, headers=told, media_type=_BYTES)
+
+
+async def _answer(request: Request, found: Reading | Download, sha256: str) -> Response:
+    source = _Cached(found) if isinstance(found, Reading) else _Coming(found)
+    headers = _headers(request, sha256)
     try:
         if is_known(request.headers.get("if-none-match"), headers["ETag"]):
             source.close()
             return Response(status_code=304, headers=headers)
         size = await source.size()
-        part = None
-        if size is not None:
-            asked = request.headers.get("range"), request.headers.get("if-range")
-            part = part_of(*asked, etag=headers["ETag"], size=size)
+        part = None if size is None else _part(request, headers["ETag"], size)
     except BaseException:
         source.close()
         raise
     if isinstance(part, Unsatisfiable):
         source.close()
         return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{size}"})
-    return _whole_or_part(request, source, part, size, headers)
-
-
-def _whole_or_part(
-    request: Request, source: _Cached | _Coming, part: Part | None, size: int | None, headers: dict[str, str]
-) -> Response:
-    start, stop = (part.start, part.stop) if part is not None else (0, size)
-    if stop is not None:
-        headers["Content-Length"] = str(stop - start)
-    if part is not None:
-        headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
-    status = 200 if part is None else 206
     if request.method == "HEAD":
         source.close()
-        return Response(status_code=status, headers=headers, media_type="application/octet-stream")
-    return _Streamed(source.pieces(start, stop), source.close, status, headers)
+        return _head(part, size, headers)
+    start, stop = (part.start, part.stop) if part is not None else (0, size)
+    told = headers if size is None else {**headers, **_length(part, size)}
+    return _Streamed(source.pieces(start, stop), source.close, 200 if part is None else 206, told)
 
 
 class _Cached:
@@ -174,7 +220,7 @@ class _Streamed(StreamingResponse):
     def __init__(
         self, pieces: AsyncIterator[bytes], close: Callable[[], None], status: int, headers: dict[str, str]
     ) -> None:
-        super().__init__(pieces, status_code=status, headers=headers, media_type="application/octet-stream")
+        super().__init__(pieces, status_code=status, headers=headers, media_type=_BYTES)
         self._close = close
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

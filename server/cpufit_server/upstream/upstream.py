@@ -78,7 +78,7 @@ class Upstream:
             index, timeout=settings.upstream_timeout, max_page_bytes=settings.upstream_max_page_bytes
         )
         self._metadata = MetadataMaker(self._client, self._files, self._known, settings)
-        self._pages = UpstreamPages(self._client, store, settings, self._new_page)
+        self._pages = UpstreamPages(self._client, store, settings)
         self._downloads = Downloads(
             self._client,
             self._files,
@@ -171,10 +171,6 @@ class Upstream:
         found = None if self.is_reserved(name) else await self._pages.get(name)
         return None if found is None else (found.page, await run_in_threadpool(self._known.of, name))
 
-    async def _new_page(self, found: UpstreamPage) -> None:
-        known = await run_in_threadpool(self._known.of, found.page.name)
-        await self._metadata.prepare(found.page, known)
-
     def _fetch_held(self, found: UpstreamPage, known: Known) -> None:
         """Fetch the wheels of the newest release that are held, so that they can be inspected."""
         settings = self._settings
@@ -192,7 +188,7 @@ class Upstream:
             if self._files.has(sha256):
                 await self._consider(project, file.filename, sha256)
             else:
-                await self._download(project, file).ended()
+                await self.fetch(project, file).ended()
         except CpufitError:  # told in the log; the next page asks again
             pass
         finally:
@@ -200,12 +196,14 @@ class Upstream:
 
     # Files.
 
-    async def file(self, project: str, sha256: str, filename: str, *, ask: bool) -> Reading | Download | None:
-        """Return a cached file, or one on its way; None where there is none.
+    async def file(
+        self, project: str, sha256: str, filename: str, *, ask: bool
+    ) -> Reading | Download | PageFile | None:
+        """Return a cached file, one on its way, or what a page tells of one that is neither; None if there is none.
 
         :param project: normalised
         :param ask: whether the upstream may be asked for it
-        :raises CpufitError: the upstream does not give it
+        :raises UpstreamFailed: it does not give the page that may list the file
         """
         reading = await run_in_threadpool(self._files.open, sha256)
         if reading is not None:
@@ -215,10 +213,31 @@ class Upstream:
         if not self._may_ask(project, ask=ask):
             return None
         file = await self._find(project, sha256, filename, ask=True)
-        return None if file is None else self._download(project, file)
+        return file if file is None else self._downloads.running(sha256) or file
 
-    async def metadata(self, project: str, sha256: str, filename: str, *, ask: bool) -> Reading | None:
-        """Return the METADATA beside a wheel; None where there is none.
+    def fetch(self, project: str, file: PageFile) -> Download:
+        """Begin to fetch a file, or join those who wait for it.
+
+        :raises UpstreamFailed: there is no room to put it
+        """
+        self._projects[file.hashes["sha256"]] = project
+        return self._downloads.join(file)
+
+    async def look(self, project: str, file: PageFile, start: int, stop: int) -> bytes:
+        """Return a part of a file that is not cached, as the upstream gives it: no hash tells whether it is right.
+
+        Whoever looks into a wheel wants its METADATA; the next one finds that announced.
+
+        :raises UpstreamFailed: the upstream does not give parts
+        """
+        part = await self._client.part(file.filename, file.url, start, stop)
+        known = await run_in_threadpool(self._known.of, project)
+        if self._settings.upstream_metadata and needs_metadata(file, known):
+            self._in_background(self._make_metadata(project, file))
+        return part
+
+    async def metadata(self, project: str, sha256: str, filename: str, *, ask: bool) -> Reading | Download | None:
+        """Return the METADATA beside a wheel, cached or checked; None where there is none.
 
         :raises CpufitError: the upstream does not give it
         """
@@ -234,16 +253,13 @@ class Upstream:
             return reading
         if announced is None:  # evicted since it was read out of the wheel
             await self._metadata.make(project, file)
-        else:
-            beside = replace(
-                file,
-                filename=f"{filename}.metadata",
-                url=f"{file.url}.metadata",
-                hashes={"sha256": wanted},
-                size=None,
-            )
-            await self._downloads.join(beside, self._settings.archive_max_text_bytes).ended()
-        return await run_in_threadpool(self._files.open, wanted)
+            return await run_in_threadpool(self._files.open, wanted)
+        beside = replace(
+            file, filename=f"{filename}.metadata", url=f"{file.url}.metadata", hashes={"sha256": wanted}, size=None
+        )
+        download = self._downloads.join(beside, self._settings.archive_max_text_bytes)
+        await download.checked()
+        return download
 
     def _may_ask(self, project: str, *, ask: bool) -> bool:
         return ask and not self._settings.upstream_offline and not self.is_reserved(project)
@@ -256,10 +272,6 @@ class Upstream:
             page = await self._pages.get(project)
             found = None if page is None else page.find(sha256, filename)
         return found if found is not None and is_addressable(found) else None
-
-    def _download(self, project: str, file: PageFile) -> Download:
-        self._projects[file.hashes["sha256"]] = project
-        return self._downloads.join(file)
 
     async def _came(self, file: PageFile) -> None:
         """Look at a file that was just cached for METADATA and machine code to be read."""
@@ -275,6 +287,9 @@ class Upstream:
     async def _consider(self, project: str, filename: str, sha256: str) -> None:
         if self._inspections is not None:
             await run_in_threadpool(self._inspections.consider, project, filename, sha256)
+
+    async def _make_metadata(self, project: str, file: PageFile) -> None:
+        await self._metadata.make(project, file)
 
     def _in_background(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -81,14 +81,14 @@ class Spool:
             raise DigestMismatch(f"its bytes have the SHA-256 {found}, announced is {self.sha256}")
 
     def keep(self) -> None:
-        """Take the checked file into the cache; when this returns, it survives a power cut.
+        """Take the checked file into the cache; a power cut leaves all of it or nothing.
 
         :raises DigestMismatch: as :meth:`check`
         """
         self.check()
         os.fsync(self._stream.fileno())
         self._stream.close()
-        self._folder.take_in(self._path, self.sha256, durable=True)
+        self._folder.take_in(self._path, self.sha256)
 
     def discard(self) -> None:
         """Remove it; does nothing once it was kept."""

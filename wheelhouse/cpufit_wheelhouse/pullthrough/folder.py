@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cpufit_wheelhouse.blobs import STALE_AFTER, fsync_folder
+from cpufit_wheelhouse.blobs import STALE_AFTER
 
 _FULL = 0.9
 """What of the quota is left used by an eviction, so that not every new file causes one."""
@@ -73,10 +73,11 @@ class QuotaFolder:
             if self._pins[name] <= 0:
                 del self._pins[name]
 
-    def take_in(self, staged: Path, name: str, *, durable: bool) -> None:
+    def take_in(self, staged: Path, name: str) -> None:
         """Move a whole staging file to its place, and make room for it.
 
-        :param durable: make the rename survive a power cut; the file's bytes are its writer's care
+        That its bytes are on the disk before is its writer's care. A power cut may undo the rename: then it is fetched
+        again.
         """
         target = self.path(name)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -86,9 +87,6 @@ class QuotaFolder:
             staged.replace(target)
             self._used = self._total() if self._used is None else self._used + size - before
             crowded = self._used > self._quota
-        if durable:
-            fsync_folder(target.parent)
-            fsync_folder(self._root)
         if crowded:
             self.evict(newest=name)
 

@@ -83,7 +83,7 @@ class PageCache:
         staged = self._folder.staging_path()
         try:
             staged.write_bytes(json.dumps(head).encode() + b"\n" + page.packed)
-            self._folder.take_in(staged, self._key(name), durable=False)
+            self._folder.take_in(staged, self._key(name))
         finally:
             staged.unlink(missing_ok=True)
 
