@@ -431,6 +431,21 @@ def test_the_index_is_told_what_is_wanted_only_where_somebody_asks(
     assert answer(capsys, "twins", "--index", index, "--cpu", "x86_64_v1", "--report")[1]["reported"] is False
 
 
+def test_what_is_yanked_is_passed_over(
+    index: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = {"3.0": "broken", "2.0": None, "1.0": False, "0.9": ""}
+    releases = [
+        {"version": version, "files": [{**wheel(f"leaky-{version}.whl", "x86_64_v1"), "yanked": yanked}]}
+        for version, yanked in rows.items()
+    ]
+    body = json.dumps({"name": "leaky", "releases": releases}).encode()
+    monkeypatch.setitem(ANSWERS, "/api/v1/projects/leaky", (200, body))
+    status, told = answer(capsys, "leaky", "--index", index, "--cpu", "x86_64_v1")
+    assert status == 0
+    assert [row["version"] for row in told["releases"]] == ["2.0", "1.0"]
+
+
 def test_where_nothing_fits_a_wheel_that_can_be_imported_is_a_way_out(
     index: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

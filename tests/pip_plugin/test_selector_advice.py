@@ -44,6 +44,12 @@ def test_the_refused_release_bounds_even_where_the_index_no_longer_lists_it() ->
     assert offer("1.34.0", OLD) == "demo<1.34"
 
 
+def test_a_yanked_release_is_offered_to_nobody() -> None:
+    yanked, kept = release("1.33.9", "x86_64_v2", yanked=""), release("1.33.8", "x86_64_v2", yanked=None)
+    assert offer("1.34.0", MIDDLE, yanked, kept) == "demo<1.33.9"
+    assert offer("1.34.0", MIDDLE, yanked) is None
+
+
 def test_nothing_is_offered_where_nothing_fits() -> None:
     assert offer("1.35.0", NEW, MIDDLE) is None
 

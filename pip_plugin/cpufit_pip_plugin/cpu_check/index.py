@@ -200,15 +200,16 @@ def _body(status: int, body: dict[str, Any], shown: str, project: str) -> dict[s
 
 
 def read_project(body: Mapping[str, Any], where: str) -> IndexProject:
-    """Return the project that a JSON answer describes.
+    """Return the project that a JSON answer describes, without what is yanked: installers pass over it (PEP 592).
 
     :raises NotACpufitIndex: the answer has not the shape of the API
     """
     try:
-        releases = tuple(
-            (str(release["version"]), tuple(_read_file(row) for row in release["files"]))
+        listed = [
+            (str(release["version"]), [row for row in release["files"] if row.get("yanked") in (None, False)])
             for release in body["releases"]
-        )
+        ]
+        releases = tuple((version, tuple(map(_read_file, rows))) for version, rows in listed if rows)
         policy = body.get("policy", {})
         instead = body.get("instead")
         return IndexProject(

@@ -104,9 +104,14 @@ def _version(text: str) -> Version | None:
 
 
 def _candidates(files: Sequence[Mapping[str, Any]], python: str) -> list[Candidate]:
-    """Return the wheels that may be judged; a file that cannot be read is no reason to say nothing of the others."""
+    """Return the wheels that may be judged; a file that cannot be read is no reason to say nothing of the others.
+
+    What is yanked is none of them: nobody new is to come to it (PEP 592).
+    """
     found = []
     for file in files:
+        if file.get("yanked") not in (None, False):
+            continue
         try:
             if file["kind"] != "wheel" or not SpecifierSet(file.get("requires_python") or "").contains(python, True):
                 continue
