@@ -45,6 +45,7 @@ _GZIP_LEVEL = 6
 _ZSTD_LEVEL = 1
 """The fastest is the smallest too, up to level 19: what a page mostly holds is digests, which repeat nowhere and which
 the higher levels search in vain. Its window is below the 8 MiB that clients have to take (RFC 9659, section 3)."""
+
 _SNAPSHOTS = 32
 _FRESH_BYTES = 16
 _Kept = TypeVar("_Kept")

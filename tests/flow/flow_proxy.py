@@ -24,6 +24,8 @@ class Proxy:
     """The paths below no prefix that somebody asked for: addresses that the server made without knowing its place."""
     passed: list[tuple[str, int]] = field(default_factory=list)
     """Path and status of each request that was passed on."""
+    codings: list[tuple[str, str | None]] = field(default_factory=list)
+    """Path and content coding of each answer."""
 
 
 @contextmanager
@@ -53,6 +55,7 @@ def reverse_proxy(prefix: str) -> Iterator[Proxy]:
             finally:
                 connection.close()
             proxy.passed.append((path, answer.status))
+            proxy.codings.append((path, answer.getheader("Content-Encoding")))
             self.send_response(answer.status)
             for name, value in answer.getheaders():
                 if name.lower() not in _OF_ONE_HOP:

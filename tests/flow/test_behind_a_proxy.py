@@ -89,6 +89,10 @@ def test_a_client_that_chooses_before_it_downloads_finds_its_wheel(
     fetched = [path for path, _ in behind.proxy.passed[before:] if path.endswith(".whl")]
     assert fetched
     assert all(path.startswith("/files/") for path in fetched)
+    codings = dict(behind.proxy.codings[before:])
+    assert not any(codings[path] for path in fetched), "a file is never compressed on the way"
+    if told is UV_VARIANTS:
+        assert codings[f"/simple/{SPECIFIC}/"] == "zstd", "what uv likes as much as gzip"
 
 
 def test_pip_download_brings_the_uploaded_file(behind: Behind, environments: Environments, tmp_path: Path) -> None:
