@@ -51,7 +51,7 @@ def with_secret(url: str, secret: str) -> str:
 
 @TOOLS
 @pytest.mark.parametrize("project", ["isaplain", "isademo"], ids=["a wheel", "through the selector"])
-@pytest.mark.parametrize("where", ["option", "netrc", "settings"])
+@pytest.mark.parametrize("where", ["option", "netrc", "settings", "variables"])
 def test_the_credentials_of_the_installer_are_enough(
     client: Client, project: str, where: str, private: Server, secret: str, environments: Environments, tmp_path: Path
 ) -> None:
@@ -71,6 +71,12 @@ def test_the_credentials_of_the_installer_are_enough(
         url = "http://127.0.0.1:9"
         variables |= {"PIP_CONFIG_FILE": str(tmp_path / "pip.conf"), "PIP_RETRIES": "0"}
         variables |= {"UV_CONFIG_FILE": str(tmp_path / "uv.toml"), "UV_NO_CONFIG": "0"}
+    if where == "variables":
+        variables |= {"PIP_EXTRA_INDEX_URL": with_secret(f"{url}/simple/", secret), "PIP_RETRIES": "0"}
+        # an index with a name has its credentials beside its address
+        variables |= {"UV_INDEX": f"our-index={url}/simple/", "UV_INDEX_OUR_INDEX_USERNAME": "__token__"}
+        variables |= {"UV_INDEX_OUR_INDEX_PASSWORD": secret}
+        url = "http://127.0.0.1:9"
     environment = fresh(client, environments)
     installed = client.install(environment, url, project, variables=variables)
     assert installed.status == 0, installed.output
