@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -112,3 +115,45 @@ def test_uploads_of_the_bytes_that_are_being_deleted_never_lose_them(home: Home)
     bringer.join()
     assert rounds > 3
     assert lost == []
+
+
+DELETER = """
+import sys
+from pathlib import Path
+from cpufit_wheelhouse.home import open_home
+from cpufit_wheelhouse.sweeping import forget
+with open_home(Path(sys.argv[1])) as home:
+    for file in home.catalog.files("demo"):
+        seen = home.catalog.serial("demo")
+        blobs = home.catalog.lifecycle.delete("demo", [file], seen=seen, who="mara", why="broken")
+        forget(home.catalog, home.blobs, blobs)
+        print(file.filename, flush=True)
+"""
+
+
+@pytest.mark.parametrize("after", [0.0, 0.003, 0.006, 0.011])
+def test_a_deletion_that_is_killed_leaves_each_file_whole_or_gone(home: Home, after: float) -> None:
+    names = [NAME.replace("1.0", f"1.{number}") for number in range(20)]
+    for name in names:
+        put(home, wheel_bytes(name), name, declared="x86_64_v3")
+    with subprocess.Popen([sys.executable, "-c", DELETER, str(home.path)], stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout is not None
+        answered = [killed.stdout.readline().strip()]
+        time.sleep(after)
+        killed.send_signal(signal.SIGKILL)
+        answered += killed.stdout.read().split()
+    snapshot = home.catalog.snapshot("demo")
+    assert snapshot is not None
+    # what was answered is gone, and at most the one after it
+    left = [file.filename for file in snapshot.files]
+    assert left in (names[len(answered) :], names[len(answered) + 1 :])
+    assert [entry.filename for entry in reversed(home.catalog.journal.of("demo"))] == names[: 20 - len(left)]
+    assert [made.file_id for made in snapshot.derived] == [file.id for file in snapshot.files]
+    named = {file.sha256 for file in snapshot.files} | {file.metadata_sha256 for file in snapshot.files}
+    named |= {made.sha256 for made in snapshot.derived}
+    for sha256 in named:
+        blob(home, sha256)
+    for sha256 in set(on_disk(home)) - named:
+        grow_old(home, sha256)
+    sweep(home.catalog, home.blobs)
+    assert set(on_disk(home)) == named
