@@ -62,11 +62,12 @@ class UploadSettings(BaseSettings):
     @field_validator("known_classifiers", "rendering_descriptions", mode="after")
     @classmethod
     def _installed(cls, value: bool, info: ValidationInfo) -> bool:
+        # the renderer of Markdown is another package in older releases of readme-renderer
         needed = {
-            "known_classifiers": ("trove_classifiers",),
-            "rendering_descriptions": ("readme_renderer", "cmarkgfm"),
+            "known_classifiers": (("trove_classifiers",),),
+            "rendering_descriptions": (("readme_renderer",), ("comrak", "cmarkgfm")),
         }
-        if value and not all(map(find_spec, needed[str(info.field_name)])):
+        if value and not all(any(map(find_spec, one_of)) for one_of in needed[str(info.field_name)]):
             raise ValueError("it needs packages that are not installed: pip install 'cpufit[strict]'")
         return value
 

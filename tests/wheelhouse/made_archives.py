@@ -11,6 +11,7 @@ import io
 import struct
 import tarfile
 import zlib
+from contextlib import suppress
 from dataclasses import replace
 
 from tests.conftest import record_line
@@ -59,6 +60,25 @@ _ZIP64 = ZIP64.pack(1, 16, _SIZE, _PACKED)
 _LEFT = {"packed": _FULL, "size": _FULL}
 _STAMP = struct.pack("<2HBL", 0x5455, 5, 1, 0)
 
+
+def _tar_too() -> bytes:
+    """Return a wheel whose first 512 bytes are the header of a tar's member, too."""
+    # the zip's checksum of the member is part of what the tar's checksum counts: one of many fillings makes both true
+    for number in range(1 << 16):
+        data = bytearray(600)
+        data[400:402] = struct.pack("<H", number)
+        member = Member(name=b"a", data=bytes(data), method=0)
+        for _ in range(2):
+            member = replace(member, data=bytes(data))
+            head = bytearray(member.header() + data)[:512]
+            head[148:156] = b" " * 8
+            data[148 - 31 : 156 - 31] = b"%06o\0 " % sum(head)
+        with suppress(tarfile.HeaderError):
+            tarfile.TarInfo.frombuf(member.header() + member.data[: 512 - 31], "utf-8", "strict")
+            return zip_of(members(plain=member))
+    raise AssertionError("no filling makes a tar of it")
+
+
 GOOD: dict[str, bytes] = {
     "deflated": _WHOLE,
     "stored": zip_of(_all(method=0)),
@@ -93,6 +113,7 @@ BAD: dict[str, bytes] = {
     "zip in the comment": zip_of(members(), Ends(comment=_WHOLE)),
     "end record in the comment": zip_of(members(), Ends(comment=_WHOLE[-22:])),
     "end record twice": _WHOLE + _WHOLE[-22:],
+    "a tar too": _tar_too(),
     # members and the directory
     "member not listed": zip_of([Member(name=b"evil.py", listed=False), *members()]),
     "member listed and not there": zip_of(members(Member(name=b"evil.py", written=False))),

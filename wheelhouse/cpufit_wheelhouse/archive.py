@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import stat
+import tarfile
 import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesParser
@@ -91,7 +92,16 @@ def open_wheel(path: Path, filename: str, *, limits: ArchiveLimits = DEFAULT_LIM
     """
     name = parse_wheel_filename(filename)
     with open_archive(path, filename, limits) as archive:
+        _refuse_tar(archive.file, filename)
         return _read(archive, name)
+
+
+def _refuse_tar(file: BinaryIO, where: str) -> None:
+    """Refuse a zip that is a tar too: a tool that goes by what is in a file could take it for either."""
+    file.seek(0)
+    with suppress(tarfile.HeaderError):
+        tarfile.TarInfo.frombuf(file.read(tarfile.BLOCKSIZE), "utf-8", "surrogateescape")
+        raise NotAWheel("a tar file too", where=where, hint="a wheel is a zip and nothing else")
 
 
 @dataclass(frozen=True, slots=True)

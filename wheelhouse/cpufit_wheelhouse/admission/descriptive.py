@@ -6,6 +6,7 @@ every file, in :mod:`cpufit_wheelhouse.metadata`; these only for uploads, whose 
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
@@ -189,8 +190,14 @@ def _check_rendering(raw: RawMetadata, where: str) -> None:
 
     description = raw.get("description", "")
     kind = (raw.get("description_content_type") or "text/x-rst").partition(";")[0].strip().lower()
-    renderer = {"text/markdown": markdown, "text/plain": txt}.get(kind, rst)
-    if description.strip() and renderer.render(description) is None:
+    if kind == "text/markdown":
+        rendered = markdown.render(description)
+    elif kind == "text/plain":
+        rendered = txt.render(description)
+    else:
+        # what is wrong goes to the standard error stream otherwise
+        rendered = rst.render(description, stream=io.StringIO())
+    if description.strip() and rendered is None:
         raise _invalid(f"the description does not render as {kind}", where, "description-not-rendered")
 
 
