@@ -32,7 +32,7 @@ NEEDS_FIELD = "cpufit_needs"
 ATTESTATIONS_FIELD = "attestations"
 
 FIELDS = frozenset(
-    {":action", "protocol_version", "filetype", "pyversion", "metadata_version", "name", "version", "requires_python"}
+    {":action", "protocol_version", "filetype", "pyversion", "name", "version", "requires_python"}
     | {"sha256_digest", "blake2_256_digest", "md5_digest", ATTESTATIONS_FIELD, NEEDS_FIELD}
 )
 """Those that may stand once."""

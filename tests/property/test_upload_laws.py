@@ -48,6 +48,7 @@ def pieces(draw: st.DrawFn, body: bytes) -> list[bytes]:
     return [body[start:end] for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True)]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_order_of_parts_in_any_pieces_is_the_same_form(data: st.DataObject) -> None:
     fields, content, parts = data.draw(forms())
@@ -59,6 +60,7 @@ def test_any_order_of_parts_in_any_pieces_is_the_same_form(data: st.DataObject) 
     assert read_form(data.draw(pieces(body)), BOUNDARY) == ("a-1.0.tar.gz", {"content": content}, expected)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_whatever_comes_is_read_or_refused(body: bytes) -> None:
     feed_form(body)
@@ -91,7 +93,7 @@ def mutated(draw: st.DrawFn, whole: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("name", GOOD)
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_changed_wheel_is_refused_or_is_one_thing_for_every_reader(name: str, data: st.DataObject) -> None:
     changed = data.draw(mutated(GOOD[name]))
@@ -100,7 +102,7 @@ def test_a_changed_wheel_is_refused_or_is_one_thing_for_every_reader(name: str, 
 
 
 @pytest.mark.parametrize("name", GOOD_SDISTS)
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_changed_source_distribution_is_refused_or_is_one_thing_for_every_reader(
     name: str, data: st.DataObject

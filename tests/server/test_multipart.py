@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 
 import pytest
 
@@ -139,3 +140,32 @@ def test_a_file_that_may_not_come_in_stops_the_reading_before_its_first_byte() -
     with pytest.raises(InvalidForm, match=r"a-1\.0\.tar\.gz"):
         reader.write(FILE + END)
     assert sink.getvalue() == b""
+
+
+def test_memory_does_not_grow_with_the_form() -> None:
+    class Nowhere:
+        size = 0
+
+        def write(self, data: memoryview) -> int:
+            self.size += len(data)
+            return len(data)
+
+    sink = Nowhere()
+    piece, pieces = bytes(1 << 16), 800
+    limits = FormLimits(file_bytes=1 << 30, field_bytes=1 << 30, form_bytes=1 << 30, fields=10)
+    content_type = f"multipart/form-data; boundary={BOUNDARY}"
+    reader = FormReader(content_type, sink=sink, wanted=frozenset(), limits=limits, on_file=lambda _: None)
+    tracemalloc.start()
+    try:
+        reader.write(part("description", b"", None)[:-2])
+        for _ in range(pieces):
+            reader.write(b"x" * len(piece))
+        reader.write(b"\r\n" + part("content", b"", "a-1.0.tar.gz")[:-2])
+        for _ in range(pieces):
+            reader.write(piece)
+        reader.write(b"\r\n" + END)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (reader.finish().fields, sink.size) == ({}, len(piece) * pieces)
+    assert peak < 8 * len(piece), "of the 100 MiB that came"
