@@ -34,6 +34,7 @@ STATUSES: dict[type[CpufitError], int] = {
     wheelhouse_errors.ProjectClosed: 403,
     wheelhouse_errors.NeedRefused: 400,
     wheelhouse_errors.ProjectTooLarge: 413,
+    wheelhouse_errors.TooManyProjects: 429,
     wheelhouse_errors.NoSuchProject: 404,
     wheelhouse_errors.NoSuchFile: 404,
     errors.ServerError: 500,

@@ -58,6 +58,9 @@ class UploadSettings(BaseSettings):
     max_project_bytes: int | None = Field(
         default=None, ge=1, description="What the files of one project may have together, in bytes."
     )
+    new_projects_per_hour: int | None = Field(
+        default=None, ge=0, description="The most projects that uploads may make within an hour, all together."
+    )
 
     @field_validator("known_classifiers", "rendering_descriptions", mode="after")
     @classmethod
@@ -86,4 +89,5 @@ class UploadSettings(BaseSettings):
             platform_tags=tuple(tag for part in (self.platform_tags or "").split(",") if (tag := part.strip())),
             release_open_days=self.release_open_days,
             project_bytes=self.max_project_bytes,
+            new_projects_per_hour=self.new_projects_per_hour,
         )

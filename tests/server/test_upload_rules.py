@@ -29,6 +29,7 @@ def test_the_defaults_of_settings_and_rules_are_the_same() -> None:
         ("allow_direct_requirements", False, True, {"requires": ("a @ https://b.org/a.whl",)},
          "direct-requirement-not-allowed", 400),
         ("max_project_bytes", 100, None, {}, "project-too-large", 413),
+        ("new_projects_per_hour", 0, None, {}, "too-many-projects", 429),
     ],
 )  # fmt: skip
 def test_a_rule_that_is_off_by_default_refuses_when_it_is_on(  # noqa: PLR0917  # fixtures and cases
@@ -67,6 +68,15 @@ def test_a_rule_that_is_on_by_default_can_be_turned_off(
         assert server.home.catalog.projects() == ()
     with run_server(tmp_path / "off", **{setting: False}) as server:
         assert server.upload((filename, data)).status_code == 200
+
+
+def test_projects_are_made_at_a_pace_and_those_that_are_there_go_on(
+    tmp_path: Path, run_server: Callable[..., Any], make_wheel: Callable[..., Any]
+) -> None:
+    with run_server(tmp_path / "home", new_projects_per_hour=2) as server:
+        assert [server.upload(make_wheel(name=name)).status_code for name in ("one", "two", "three")] == [200, 200, 429]
+        assert server.upload(make_wheel(name="one", version="2.0")).status_code == 200
+        assert [project.name for project in server.home.catalog.projects()] == ["one", "two"]
 
 
 def test_a_second_source_distribution_is_a_conflict(server: Any) -> None:

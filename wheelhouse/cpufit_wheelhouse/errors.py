@@ -27,6 +27,7 @@
     │   ├── SdistExists                the release has a source distribution of another name
     │   ├── ReleaseClosed              the release takes no further files
     │   ├── ProjectTooLarge            the project's files have more bytes than the rules allow
+    │   ├── TooManyProjects            more projects were made in an hour than the rules allow
     │   ├── NeedRefused                a declared need that cannot stand
     │   ├── NoSuchProject
     │   └── NoSuchFile
@@ -205,6 +206,13 @@ class ProjectTooLarge(StoreError):
 
     code = "project-too-large"
     usual_hint = "the setting CPUFIT_MAX_PROJECT_BYTES sets the limit"
+
+
+class TooManyProjects(StoreError):
+    """A file that would make a project, after as many were made within an hour as the rules allow."""
+
+    code = "too-many-projects"
+    usual_hint = "try again later; the setting CPUFIT_NEW_PROJECTS_PER_HOUR sets the limit"
 
 
 class NeedRefused(StoreError):

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +28,7 @@ from cpufit_resolver.need import BASELINE_NEED
 
 from .admission.checks import check_sdist, check_wheel
 from .admission.names import similar_names
-from .admission.release import check_joining
+from .admission.release import check_joining, check_pace
 from .admission.rules import UNSAID, Notice, Submission
 from .archive import DEFAULT_LIMITS, ArchiveLimits, WheelInfo, open_wheel
 from .arriving import ArrivingBytes, sdist_facts, wheel_facts
@@ -276,9 +276,11 @@ class Ingest:
         rules = offer.submission.rules
         if rules is None:
             return ()
-        check_joining(snapshot, offer.project, offer.new, rules, datetime.now(timezone.utc))
+        now = datetime.now(timezone.utc)
+        check_joining(snapshot, offer.project, offer.new, rules, now)
         if snapshot is not None:
             return ()
+        check_pace(self._catalog.projects_made_since(now - timedelta(hours=1)), rules)
         return similar_names(canonicalize_name(offer.project), (project.name for project in self._catalog.projects()))
 
     def _same(self, file: StoredFile, verdict: Verdict | None) -> Ingested:

@@ -8,7 +8,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from cpufit_wheelhouse.catalog import NewFile, ProjectSnapshot
-from cpufit_wheelhouse.errors import ProjectTooLarge, ReleaseClosed
+from cpufit_wheelhouse.errors import ProjectTooLarge, ReleaseClosed, TooManyProjects
 
 from .names import check_new_project
 from .rules import AdmissionRules
@@ -38,3 +38,13 @@ def check_joining(
             f"the first file of {new.version} came on {began.date().isoformat()}; a release takes files for "
             f"{rules.release_open_days} days"
         )
+
+
+def check_pace(made: int, rules: AdmissionRules) -> None:
+    """Check that one more project may be made.
+
+    :param made: how many were made in the last hour
+    :raises TooManyProjects: as many as the rules allow
+    """
+    if rules.new_projects_per_hour is not None and made >= rules.new_projects_per_hour:
+        raise TooManyProjects(f"{made} projects were made in the last hour, and no more may be")

@@ -28,6 +28,8 @@ class AdmissionRules:
     """Patterns, as ``manylinux_*``; none lets every tag in."""
     release_open_days: int | None = None
     project_bytes: int | None = None
+    new_projects_per_hour: int | None = None
+    """Of all uploaders together; two at the same instant may pass it by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

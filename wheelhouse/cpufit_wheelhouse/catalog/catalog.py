@@ -117,6 +117,12 @@ class Catalog:
         with self._engine.begin() as connection:
             return tuple(map(rows.project_of, connection.execute(select(schema.projects).order_by("name"))))
 
+    def projects_made_since(self, moment: datetime) -> int:
+        """Return how many projects were made since an instant, which is aware."""
+        query = select(func.count()).select_from(schema.projects).where(schema.projects.c.created_at >= moment)
+        with self._engine.begin() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def serial(self, name: str) -> int | None:
         """Return a number that grows with each change of a project; None if it is not hosted. One cheap query."""
         query = select(schema.projects.c.serial).where(schema.projects.c.name == canonicalize_name(name))
