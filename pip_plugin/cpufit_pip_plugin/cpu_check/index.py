@@ -184,7 +184,7 @@ def _body(status: int, body: dict[str, Any], shown: str, project: str) -> dict[s
         raise NoSuchProject(
             f"the index hosts no project {project!r}",
             where=shown,
-            hint="what it passes through from elsewhere it has not judged",
+            hint="and it passes none of that name through from elsewhere",
         )
     if status in (401, 403):
         raise IndexCannotAnswer(
