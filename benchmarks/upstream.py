@@ -66,11 +66,20 @@ def measure_round(number: int, folder: Path, client: str, application: str, sett
     if number % 2 == 0:
         direct()
     with running_server(folder / "server", "--upstream", "pip") as server:
+        started = cpu_seconds(server.pid)
         found["cold"] = install(client, folder / "cold", application, f"{server.url}/simple/", settings)
+        filled = cpu_seconds(server.pid)
         if number % 2:
             direct()
         found["warm"] = install(client, folder / "warm", application, f"{server.url}/simple/", settings)
+        found |= {"cold CPU": filled - started, "warm CPU": cpu_seconds(server.pid) - filled}
     return found
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time that a process has used (proc(5)): what the cache costs, however busy the machine is."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def report(client: str, rounds: list[dict[str, float]]) -> bool:

@@ -12,6 +12,7 @@ from tests.server.upstream_index import UpstreamIndex, sha256, upstream_server
 
 from cpufit_pip_plugin.cpu_check.cli import main as cpu_check
 from cpufit_resolver.need import parse_need
+from cpufit_server.cli import main as server_command
 from cpufit_wheelhouse.inspection.verdict import Verdict
 
 LINUX = "cp311-cp311-manylinux_2_17_x86_64"
@@ -108,6 +109,19 @@ def test_what_is_held_is_fetched_inspected_and_listed_then(
     with passing(upstream_inspect=True, upstream_unknown="hold") as server:
         assert wheels["filename"] not in listed(server)
         assert wheels["filename"] in listed(server, "/cpu/x86_64_v2/simple/other/")
+
+
+def test_an_operators_word_stands_above_the_verdict_on_an_upstream_wheel(
+    passing: Callable[..., Any], wheels: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with passing() as server:
+        judge(server, wheels, "x86_64_v3")
+        home = ["--home", str(server.settings.home)]
+        said = ["override", "set", wheels["sha256"], "--needs", "x86_64_v1", "--why", "it asks the CPU", *home]
+        assert server_command(said) == 0
+        assert "within a minute" in capsys.readouterr().out
+    with passing() as server:
+        assert wheels["filename"] in listed(server)
 
 
 def test_cpu_check_tells_which_upstream_releases_fit(

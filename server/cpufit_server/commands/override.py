@@ -61,7 +61,10 @@ def execute_set(arguments: argparse.Namespace) -> int:
         files = _files(home, arguments.sha256)
         _check_names(home, files, new_override(arguments.sha256, need, who=who, why=arguments.why))
         home.catalog.inspections.set_override(arguments.sha256, need, who=who, why=arguments.why)
-        if not files:
+        passing = home.catalog.upstream.names(arguments.sha256)
+        if passing:
+            print(f"recorded {arguments.sha256} (needs {need.key}): a running server counts it within a minute")
+        elif not files:
             print(f"recorded {arguments.sha256} (needs {need.key}): it counts when the file comes in")
         return _applied(home, files)
 
@@ -119,9 +122,10 @@ def _files(home: Home, sha256: str) -> tuple[StoredFile, ...]:
 
 
 def _names(home: Home, sha256: str) -> list[str]:
-    """Return the names under which these bytes are stored or wait for their verdict."""
+    """Return the names under which these bytes are stored, wait for their verdict or passed through and were read."""
     held = (one.filename for one in home.catalog.inspections.held(state="waiting") if one.sha256 == sha256)
-    return list(dict.fromkeys([*(file.filename for file in _files(home, sha256)), *held]))
+    stored = (file.filename for file in _files(home, sha256))
+    return list(dict.fromkeys([*stored, *held, *home.catalog.upstream.names(sha256)]))
 
 
 def _check_names(home: Home, files: tuple[StoredFile, ...], override: Override | None) -> None:

@@ -13,6 +13,7 @@ comes here unless its project says so: two indexes side by side for one name wou
     pages.py      pages: from memory, from disk, revalidated or fetched
     downloads.py  files on their way: fetched once, read by everybody who asks meanwhile
     ranges.py     which bytes a request asks for (pure)
+    parts.py      parts of files that are not here, for who looks into a wheel
     metadata.py   METADATA where the upstream has none beside its wheels
     known.py      what was found out about files: METADATA, needs
     inspecting.py wheels that were cached, inspected in the background

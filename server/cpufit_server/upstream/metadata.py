@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from cpufit_wheelhouse.pullthrough import FileCache
     from cpufit_wheelhouse.simple_page import PageFile
 
-    from .client import UpstreamClient
     from .known import Known, KnownFiles
+    from .parts import Parts
 
 _log = logging.getLogger(__name__)
 
@@ -38,9 +38,9 @@ _log = logging.getLogger(__name__)
 class MetadataMaker:
     """Reads METADATA out of wheels; belongs to one event loop."""
 
-    def __init__(self, client: UpstreamClient, cache: FileCache, known: KnownFiles, settings: Settings) -> None:
+    def __init__(self, parts: Parts, cache: FileCache, known: KnownFiles, settings: Settings) -> None:
         """Take where bytes come from, where METADATA goes to, and what bounds it."""
-        self._client, self._cache, self._known, self._settings = client, cache, known, settings
+        self._parts, self._cache, self._known, self._settings = parts, cache, known, settings
         self._gate = anyio.Semaphore(settings.upstream_max_requests)
         self._flights = Flights[str | None]()
 
@@ -81,7 +81,7 @@ class MetadataMaker:
         reading = read_metadata(file.filename, size, max_bytes=self._settings.archive_max_text_bytes)
         wanted = next(reading)
         while True:
-            data = await self._client.part(file.filename, file.url, wanted.start, wanted.stop)
+            data = await self._parts.get(file, wanted.start, wanted.stop)
             try:
                 wanted = reading.send(data)
             except StopIteration as end:

@@ -24,6 +24,7 @@ from .known import Known, KnownFiles, is_native
 from .listing import Policy, is_addressable, listed
 from .metadata import MetadataMaker, needs_metadata, newest_wheels
 from .pages import UpstreamPage, UpstreamPages
+from .parts import Parts
 from .reading import sha256_of
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ class Upstream:
         self._client = UpstreamClient(
             index, timeout=settings.upstream_timeout, max_page_bytes=settings.upstream_max_page_bytes
         )
-        self._metadata = MetadataMaker(self._client, self._files, self._known, settings)
+        self._parts = Parts(self._client)
+        self._metadata = MetadataMaker(self._parts, self._files, self._known, settings)
         self._pages = UpstreamPages(self._client, store, settings)
         self._downloads = Downloads(
             self._client,
@@ -107,6 +109,7 @@ class Upstream:
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._pages.close()
         await self._metadata.close()
+        await self._parts.close()
         await self._downloads.close()
         await self._client.close()
 
@@ -230,7 +233,7 @@ class Upstream:
 
         :raises UpstreamFailed: the upstream does not give parts
         """
-        part = await self._client.part(file.filename, file.url, start, stop)
+        part = await self._parts.get(file, start, stop)
         known = await run_in_threadpool(self._known.of, project)
         if self._settings.upstream_metadata and needs_metadata(file, known):
             self._in_background(self._make_metadata(project, file))

@@ -239,6 +239,7 @@ upstream_files = Table(
     Column("metadata_sha256", String(64), nullable=True),
     UniqueConstraint("project", "sha256", "filename"),
 )
+Index(None, upstream_files.c.sha256)
 
 tokens = Table(
     "tokens",

@@ -54,6 +54,13 @@ class UpstreamTable:
             overrides = overrides_on(connection, select(files.c.sha256).where(files.c.project == project))
         return tuple(_file(row, None if row.sha256 not in overrides else overrides[row.sha256].need) for row in found)
 
+    def names(self, sha256: str) -> tuple[str, ...]:
+        """Return the names of the files with these bytes about which something is known."""
+        files = schema.upstream_files
+        query = select(files.c.filename).where(files.c.sha256 == sha256).order_by(files.c.id)
+        with self._engine.begin() as connection:
+            return tuple(dict.fromkeys(connection.execute(query).scalars()))
+
     def record(
         self,
         project: str,

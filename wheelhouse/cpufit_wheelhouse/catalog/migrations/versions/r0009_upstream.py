@@ -24,3 +24,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_upstream_files")),
         sa.UniqueConstraint("project", "sha256", "filename", name=op.f("uq_upstream_files_project_sha256_filename")),
     )
+    op.create_index(op.f("ix_upstream_files_sha256"), "upstream_files", ["sha256"])
