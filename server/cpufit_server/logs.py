@@ -31,10 +31,13 @@ _SECRETS = (
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@'\"<>]+@"), r"\1***@"),
     (re.compile(r"((?:\b[a-z][a-z0-9+.-]*:/)?/[^\s?'\"<>]*)\?[^\s'\"<>]+"), r"\1?***"),
 )
+_SUSPECT = re.compile(r"(?i)cpufit-|basic|bearer|token|authorization|@|\?")
 
 
 def redacted(text: str) -> str:
     """Return a text without what must not be written down."""
+    if _SUSPECT.search(text) is None:  # most lines: one look instead of five
+        return text
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
     return text
