@@ -23,6 +23,7 @@ from cpufit_wheelhouse.inspection.verdict import Verdict
 from . import rows, schema, statements
 from .demands import DemandTable
 from .engine import copy_database, for_writing, migrate, open_engine
+from .figures import read_figures
 from .freezes import FreezeTable, freezes_in_force
 from .groups import Folders, GroupedWriter
 from .hidings import HidingTable, hidden_in
@@ -164,20 +165,8 @@ class Catalog:
 
     def figures(self) -> CatalogFigures:
         """Return how much the catalog holds."""
-        files, projects, held = schema.files, schema.projects, schema.held
-        kinds = select(files.c.kind, func.count(), func.sum(files.c.size)).group_by(files.c.kind)
-        hosted = select(func.count(), func.coalesce(func.sum(projects.c.serial), 0)).select_from(projects)
-        waiting = select(func.count()).select_from(held).where(held.c.state == "waiting")
         with self._engine.begin() as connection:
-            by_kind = {kind: (count, size) for kind, count, size in connection.execute(kinds)}
-            count, changes = connection.execute(hosted).one()
-            return CatalogFigures(
-                projects=count,
-                files={kind: by_kind.get(kind, (0, 0))[0] for kind in ("wheel", "sdist")},
-                size=sum(size for _, size in by_kind.values()),
-                held=connection.execute(waiting).scalar_one(),
-                changes=changes,
-            )
+            return read_figures(connection)
 
     def find_file(self, sha256: str) -> tuple[StoredFile, ...]:
         """Return every file with these bytes; one wheel may stand in several projects."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -22,7 +22,7 @@ from sqlalchemy import create_engine
 from cpufit_wheelhouse.catalog.references import ReferenceTable
 from cpufit_wheelhouse.home import Home
 
-from .copies import CopyTarget, FolderCopy, Manifest, TarCopy, blob_name, held_name, open_source
+from .copies import PART, CopyTarget, FolderCopy, Manifest, TarCopy, blob_name, held_name, open_source
 from .verification import digest_of
 
 _ATTEMPTS = 5
@@ -72,16 +72,17 @@ class Backup:
         :raises StoreError: the catalog is in a database that has its own ways of being backed up
         :raises OSError: the target cannot be written
         """
-        with _target(self.target, link=self.link) as copy, tempfile.TemporaryDirectory() as scratch:
+        with _target(self.target, link=self.link) as copy, self._scratch() as scratch:
             catalog = Path(scratch) / "catalog.sqlite3"
             added: set[str] = set()
             named: Mapping[str, str] = {}
+            gone: list[str] = []
             for _ in range(_ATTEMPTS):
                 catalog.unlink(missing_ok=True)
                 self.home.catalog.copy_to(catalog)
                 named = names_in(catalog)
-                gone = self._brought(copy, named, added, advance)
-                if not gone:
+                before, gone = gone, self._brought(copy, named, added, advance)
+                if not gone or gone == before:  # what is gone twice was lost long ago
                     break
             digest = digest_of(catalog)
             sizes = self._sizes(named)
@@ -97,10 +98,20 @@ class Backup:
             lost = self._checked(copy, named, advance)
         return BackedUp(files=manifest.files, size=manifest.size, added=len(added), lost=lost)
 
+    def _scratch(self) -> tempfile.TemporaryDirectory[str]:
+        """Make a folder for the copy of the catalog, where there is room for backups; a later one removes its like."""
+        folder = self.target if self.target.is_dir() else self.target.parent
+        return tempfile.TemporaryDirectory(dir=folder, prefix=".", suffix=PART, ignore_cleanup_errors=True)
+
     def _sizes(self, named: Mapping[str, str]) -> dict[str, int]:
         """Return the size of each file that is there."""
-        places = {name: self._path(name, sha256) for name, sha256 in named.items()}
-        return {name: path.stat().st_size for name, path in places.items() if path is not None}
+        sizes = {}
+        for name, sha256 in named.items():
+            path = self._path(name, sha256)
+            with suppress(FileNotFoundError):  # deleted in this moment
+                if path is not None:
+                    sizes[name] = path.stat().st_size
+        return sizes
 
     def _path(self, name: str, sha256: str) -> Path | None:
         if name.startswith("held/"):

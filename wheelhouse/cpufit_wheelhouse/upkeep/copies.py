@@ -27,7 +27,8 @@ from cpufit_wheelhouse.errors import StoreError
 MANIFEST = "backup.json"
 FORMAT = 1
 _FOLDERS = ("blobs", "held")
-_PART = ".part"
+PART = ".part"
+"""How the name of what is not finished ends."""
 
 
 class NotABackup(StoreError):
@@ -159,7 +160,7 @@ class FolderCopy(FolderSource):
         """Link or copy a file: whole or not at all."""
         target = self._folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = self._folder / f"{target.name}{_PART}"
+        part = self._folder / f"{target.name}{PART}"
         part.unlink(missing_ok=True)
         if not (self._link and _linked(source, part)):
             _copied(source, part)
@@ -170,7 +171,7 @@ class FolderCopy(FolderSource):
     def finish(self, manifest: Manifest, catalog: Path, names: frozenset[str]) -> None:
         """Bring the catalog in, then the manifest, which makes this the copy; then remove what is left of the older."""
         _copied(catalog, self._folder / manifest.catalog)
-        part = self._folder / f"{MANIFEST}{_PART}"
+        part = self._folder / f"{MANIFEST}{PART}"
         with part.open("wb") as stream:
             stream.write(manifest.as_json())
             stream.flush()
@@ -191,7 +192,7 @@ class TarCopy:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._part = path.with_name(f"{path.name}{_PART}")
+        self._part = path.with_name(f"{path.name}{PART}")
         self._names: set[str] = set()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._stream = os.fdopen(os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b")
@@ -272,7 +273,7 @@ def open_source(path: Path) -> Iterator[CopySource]:
 
 
 def _is_ours(name: str) -> bool:
-    return name in (*_FOLDERS, MANIFEST) or name.startswith("catalog-") or name.endswith(_PART)
+    return name in (*_FOLDERS, MANIFEST) or name.startswith("catalog-") or name.endswith(PART)
 
 
 def _linked(source: Path, target: Path) -> bool:
