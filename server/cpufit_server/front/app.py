@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, MutableMapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
@@ -67,11 +69,22 @@ class Front:
             await send(ready.not_modified)
             await send({"type": "http.response.body"})
             return
-        await send(ready.start)
         if ready.path is None or scope["method"] == "HEAD":
+            await send(ready.start)
             await send({"type": "http.response.body", "body": ready.body if ready.fresh is None else ready.fresh()})
-        else:
-            await send_file(send, ready.path, ready.size)
+            return
+        try:
+            descriptor = await run_in_threadpool(os.open, ready.path, os.O_RDONLY)
+        except OSError:
+            # set aside since, as damaged: the application behind says what to say of it
+            await self._ask_back(key, scope, receive, send)
+            return
+        try:
+            await send(ready.start)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        await send_file(send, descriptor, ready.size)
 
     def _serial(self, name: str) -> int | None:
         return None if self._serials is None else self._serials.of(name)
@@ -104,10 +117,16 @@ class Front:
         if slot.kept is None:
             return
         # after the answer is out: nobody waits for this
-        if isinstance(slot.kept, KeptPage):
-            ready = await run_in_threadpool(ready_page, slot.kept, scope, page_response)
-        else:
-            ready = await run_in_threadpool(ready_file, slot.kept, scope)
+        kept = slot.kept
+        make = (
+            partial(ready_page, kept, scope, page_response)
+            if isinstance(kept, KeptPage)
+            else partial(ready_file, kept, scope)
+        )
+        try:
+            ready: Ready | None = await run_in_threadpool(make)
+        except OSError:  # a file that is not there any more
+            return
         if ready is not None:
             self._answers.put(key, ready)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
@@ -24,13 +23,13 @@ _NOWAIT = getattr(os, "RWF_NOWAIT", None)
 _TRY_AGAIN = frozenset({errno.EAGAIN, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 
 
-async def send_file(send: Send, path: Path, size: int) -> None:
-    """Send a file's bytes as the body of an answer that was begun.
+async def send_file(send: Send, descriptor: int, size: int) -> None:
+    """Send a file's bytes as the body of an answer that was begun, and close it.
 
+    :param descriptor: the open file
     :param size: how many were announced; the file is a blob, which never changes
     :raises OSError: it cannot be read
     """
-    descriptor = await run_in_threadpool(os.open, path, os.O_RDONLY)
     try:
         offset = 0
         while offset < size:
@@ -40,7 +39,7 @@ async def send_file(send: Send, path: Path, size: int) -> None:
             else:
                 piece = await run_in_threadpool(os.pread, descriptor, PIECE, offset)
             if not piece:
-                raise OSError(errno.EIO, "a blob ends before its size", str(path))
+                raise OSError(errno.EIO, "a blob ends before its size")
             offset += len(piece)
             await send({"type": "http.response.body", "body": piece, "more_body": offset < size})
     finally:

@@ -45,7 +45,8 @@ class Writer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine.execution_options(**{_WRITES: True})
-        turn = engine.get_execution_options()[_TURN] if engine.dialect.name == "sqlite" else None
+        # an engine that others opened, to read a copy, has no turns to take
+        turn = engine.get_execution_options().get(_TURN) if engine.dialect.name == "sqlite" else None
         self._turn: AbstractContextManager[object] = nullcontext() if turn is None else turn
 
     @contextmanager
