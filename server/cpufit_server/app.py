@@ -22,6 +22,7 @@ from .auth import Tokens
 from .bodies import BoundedBodies
 from .demands import CountingLimits, Demands, demand_limits
 from .front.app import Front
+from .front.keeping import ReadyFigures
 from .front.serials import SqliteSerials
 from .logs import AccessLog
 from .metrics import Metrics
@@ -75,6 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url=None,
     )
     app.state.stopping = stopping
+    app.state.ready = ReadyFigures()
     app.state.watchers = ([AccessLog()] if settings.access_log else []) + ([] if metrics is None else [metrics])
     for router in ROUTERS:
         app.include_router(router, include_in_schema=router in JSON_API)
@@ -93,7 +95,7 @@ def in_front_of(app: FastAPI, settings: Settings) -> ASGIApp:
     watchers: list[Watcher] = app.state.watchers
     answering: ASGIApp = app
     if not settings.private_reading:
-        answering = Front(app, settings, lambda: SqliteSerials(settings.home / CATALOG))
+        answering = Front(app, settings, lambda: SqliteSerials(settings.home / CATALOG), app.state.ready)
     return Watching(answering, watchers=watchers) if watchers else answering
 
 
@@ -140,7 +142,7 @@ async def _lifespan(
             pool=store.pool,
             uploads=CapacityLimiter(_UPLOADS_AT_ONCE),
         )
-        with nullcontext() if metrics is None else metrics.served(settings, app.state.services):
+        with nullcontext() if metrics is None else metrics.served(settings, app.state.services, app.state.ready):
             yield
     finally:
         for task in flushing:

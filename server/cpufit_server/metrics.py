@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from cpufit_wheelhouse.inspection.workers import InspectionFigures
 
+    from .front.keeping import ReadyFigures
     from .services import Services
     from .settings import Settings
 
@@ -85,7 +86,7 @@ class Metrics:
             self._uploads.labels(exchange.outcome or "unfinished").inc()
 
     @contextlib.contextmanager
-    def served(self, settings: Settings, services: Services) -> Iterator[None]:
+    def served(self, settings: Settings, services: Services, ready: ReadyFigures) -> Iterator[None]:
         """Tell the metrics at ``/metrics`` of their own port while the block runs; does nothing without a port.
 
         :raises OSError: the port is taken
@@ -93,7 +94,7 @@ class Metrics:
         if settings.metrics_port is None:
             yield
             return
-        collector = _Lazily(lambda: _of_services(services))
+        collector = _Lazily(lambda: _of_services(services, ready))
         self._registry.register(collector)
         server, thread = prometheus_client.start_http_server(
             settings.metrics_port, settings.metrics_host, self._registry
@@ -117,10 +118,13 @@ class _Lazily:
         return ()
 
 
-def _of_services(services: Services) -> Iterator[Metric]:
+def _of_services(services: Services, ready: ReadyFigures) -> Iterator[Metric]:
     """Yield what is known without counting requests: the page cache, inspections, and what the catalog holds."""
-    cache = CounterMetricFamily("cpufit_page_cache", "Pages found in memory or rendered.", labels=["outcome"])
+    cache = CounterMetricFamily(
+        "cpufit_page_cache", "Answers sent ready, pages found, pages rendered.", labels=["outcome"]
+    )
     hits, misses = services.pages.cache_figures
+    cache.add_metric(["ready"], ready.hits)
     cache.add_metric(["hit"], hits)
     cache.add_metric(["miss"], misses)
     yield cache

@@ -138,7 +138,4 @@ async def _answer_validation(request: Request, error: Exception) -> Response:
 async def _answer_fault(request: Request, error: Exception) -> Response:
     # The framework logs the traceback; the client learns nothing of our insides.
     del error
-    answer = problem_response(request, 500, {"code": "internal-error", "message": "the server met an error of its own"})
-    # this answer is made outside of what gives the others their id, and is the one that somebody will ask about
-    answer.headers["X-Request-Id"] = getattr(request.state, "request_id", "")
-    return answer
+    return problem_response(request, 500, {"code": "internal-error", "message": "the server met an error of its own"})

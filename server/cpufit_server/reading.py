@@ -62,6 +62,7 @@ _OPEN = re.compile(r"/healthz|/legacy/?")
 _LISTING = re.compile(r"/(?:cpu/[^/]+/)?simple/?|/api/v1/held(?:/[^/]+)?|/api/v1/wanted|/openapi\.json")
 _PROJECT = re.compile(r"/(?:cpu/[^/]+/)?simple/([^/]+)/?|/api/v1/projects/([^/]+)(?:/.*)?")
 _FILE = re.compile(r"/(?:files/[^/]+(?:/[0-9a-f]{64})?|selectors/[^/]+/[^/]+)/([^/]+)")
+_UPSTREAM = re.compile(r"/upstream/([^/]+)/[^/]+/[^/]+")
 _FILENAME = re.compile(r"(.+\.(?:whl|tar\.gz)|.+-variants\.json)(?:\.[a-z]+)?")
 
 
@@ -77,9 +78,9 @@ def target_of(path: str) -> Target | NormalizedName:
         return Target.OPEN
     if _LISTING.fullmatch(path):
         return Target.LISTING
-    page, file = _PROJECT.fullmatch(path), _FILE.fullmatch(path)
+    page, file = _PROJECT.fullmatch(path) or _UPSTREAM.fullmatch(path), _FILE.fullmatch(path)
     if page is not None:
-        return canonicalize_name(page[1] or page[2])
+        return canonicalize_name(next(name for name in page.groups() if name))
     return Target.EVERYTHING if file is None else project_of_filename(file[1])
 
 

@@ -62,7 +62,13 @@ def test_status_settings_and_hiding(server: Any, admin: Callable[..., httpx.Resp
     answer = admin("POST", "/settings", variants=True, unknown="allow", instead="Slow", why="an experiment").json()
     assert answer == {
         "project": "fast",
-        "policy": {"variants": True, "unknown": "allow", "plain": "ordinary", "build_sdist": False},
+        "policy": {
+            "variants": True,
+            "unknown": "allow",
+            "plain": "ordinary",
+            "build_sdist": False,
+            "upstream": "never",
+        },
         "instead": "slow",
     }
     assert admin("POST", "/settings", instead="", why="none").json()["instead"] is None

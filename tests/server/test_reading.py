@@ -151,6 +151,7 @@ def test_what_passes_through_from_upstream_is_for_every_token(
 def test_every_route_is_about_a_project_or_told_otherwise() -> None:
     """A route that is added without being thought of here is for tokens of every project."""
     values = {"{name}": "fast", "{token}": "x86_64_v2", "{sha256}": "a" * 64, "{fresh}": "x", "{held_id}": "1"}
+    values |= {"{digest}": "b" * 64, "{project}": "fast"}
     targets = {}
     for router in ROUTERS:
         for route in (route for route in router.routes if isinstance(route, APIRoute)):

@@ -14,7 +14,7 @@ from cpufit_server.pages import BoundedCache
 from cpufit_server.simple import is_known, page_response
 
 from .answers import Ready, ready_file, ready_page
-from .keeping import SLOT, KeptPage, Slot
+from .keeping import SLOT, KeptPage, ReadyFigures, Slot
 from .streaming import send_file
 from .wishes import Wishes
 
@@ -36,11 +36,15 @@ _FILES = ("/files/", "/selectors/")
 class Front:
     """An ASGI application in front of another one; belongs to one event loop."""
 
-    def __init__(self, back: ASGIApp, settings: Settings, open_serials: Callable[[], Serials]) -> None:
+    def __init__(
+        self, back: ASGIApp, settings: Settings, open_serials: Callable[[], Serials], figures: ReadyFigures
+    ) -> None:
         """Take the application that knows every answer.
 
         :param open_serials: opens the catalog's serials; called when the application behind has started
+        :param figures: is kept up to date
         """
+        self._figures = figures
         self._back = back
         self._open_serials = open_serials
         self._serials: Serials | None = None
@@ -63,6 +67,7 @@ class Front:
             await self._ask_back(key, scope, receive, send)
             return
         scope["route"] = ready.route
+        self._figures.hits += 1
         if ready.on_hit is not None:
             ready.on_hit(Request(scope))
         if ready.not_modified is not None and _is_known(scope, ready.etag):
@@ -118,11 +123,10 @@ class Front:
             return
         # after the answer is out: nobody waits for this
         kept = slot.kept
-        make = (
-            partial(ready_page, kept, scope, page_response)
-            if isinstance(kept, KeptPage)
-            else partial(ready_file, kept, scope)
-        )
+        if isinstance(kept, KeptPage):
+            make = partial(ready_page, kept, scope, page_response)
+        else:
+            make = partial(ready_file, kept, scope)
         try:
             ready: Ready | None = await run_in_threadpool(make)
         except OSError:  # a file that is not there any more

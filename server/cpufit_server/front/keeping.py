@@ -49,6 +49,13 @@ class KeptFile:
 
 
 @dataclass(slots=True)
+class ReadyFigures:
+    """How many answers went out ready."""
+
+    hits: int = 0
+
+
+@dataclass(slots=True)
 class Slot:
     """What a route leaves for the front."""
 
