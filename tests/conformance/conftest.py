@@ -115,8 +115,13 @@ def client(request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="session")
 def index(request: pytest.FixtureRequest, client: httpx.Client) -> Index:
-    """The index under test."""
-    return Index(client, request.config.option.index_url)
+    """The index under test; where nobody answers, the run ends."""
+    url = request.config.option.index_url
+    try:
+        client.head(url)
+    except httpx.TransportError as error:
+        pytest.exit(f"{url} does not answer: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
+    return Index(client, url)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,14 @@ pytestmark = pytest.mark.flow
 
 SUITE = Path(__file__).parent.parent / "conformance"
 PROJECT = "Conformance.Probe"
+_PROJECT_COMMAND = f"'{sys.executable}' -m cpufit_server project"
+_WHY = "--why {reason} --who probe"
+OPERATOR = (
+    f"--yank-command={_PROJECT_COMMAND} yank {{project}} --file {{filename}} {_WHY}",
+    f"--unyank-command={_PROJECT_COMMAND} unyank {{project}} --file {{filename}} {_WHY}",
+    f"--status-command={_PROJECT_COMMAND} status {{project}} {{status}} {_WHY}",
+)
+"""The commands of this server's operator that the suite may use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +53,20 @@ class Run:
         return sum(level["passed"] for level in self.figures["scores"][spec].values())
 
 
-def run_suite(folder: Path, *options: str) -> Run:
-    """Copy the suite into a folder and run it there, with nothing of this repository around it."""
+def run_suite(folder: Path, *options: str, home: Path | None = None) -> Run:
+    """Copy the suite into a folder and run it there, with nothing of this repository around it.
+
+    :param home: that of the server, for the commands of its operator
+    """
     shutil.copytree(SUITE, folder / "conformance", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n", encoding="utf-8")
     written = folder / "figures.json"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "conformance"]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON", "CPUFIT_"))}
     ended = subprocess.run(
         [*command, f"--conformance-json={written}", *options],
         cwd=folder,
-        env={name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHON"))},
+        env={**clean, **({} if home is None else {"CPUFIT_HOME": str(home)})},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -71,7 +83,8 @@ def cpufit_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     with running_server(directory / "server") as server:
         secret = server.token(PROJECT, f"{PROJECT}-uploads", f"{PROJECT}-lifecycle")
         addresses = (f"--index-url={server.url}/simple/", f"--upload-url={server.upload_url()}")
-        return run_suite(directory, *addresses, f"--password={secret}", f"--project={PROJECT}")
+        who = (f"--password={secret}", f"--project={PROJECT}")
+        return run_suite(directory, *addresses, *who, *OPERATOR, home=server.home)
 
 
 def test_every_requirement_that_applies_is_met(cpufit_run: Run) -> None:
