@@ -21,7 +21,7 @@ from .index import UpstreamIndex, without_userinfo
 from .reading import ACCEPT, no_file, no_page
 
 _AGENT = f"cpufit/{version('cpufit')}"
-_CONNECTIONS = httpx.Limits(max_connections=None, max_keepalive_connections=32)
+_CONNECTIONS = httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
