@@ -115,6 +115,7 @@ def delete_project(request: Request, name: str, who: Who, why: DeletionReason) -
 
 
 @router.get("/journal", response_model=answers.Journal)
+@router.head("/journal", include_in_schema=False)
 def journal(
     request: Request, name: str, who: Who, limit: Annotated[int, Query(ge=1, le=_MOST_ENTRIES)] = 100
 ) -> Response:

@@ -41,7 +41,6 @@ def addresses(server: Any, name: str) -> list[str]:
     (selector,) = (file for file in page["files"] if file.get("_cpufit_selector"))
     return [
         f"/simple/{name}/",
-        f"/simple/{name}",
         f"/cpu/x86_64_v3/simple/{name}/",
         f"/files/{wheel.sha256}/{wheel.filename}",
         f"/files/{wheel.sha256}/{wheel.filename}.metadata",

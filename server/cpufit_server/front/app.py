@@ -123,12 +123,13 @@ class Front:
             return
         # after the answer is out: nobody waits for this
         kept = slot.kept
+        make: Callable[[], Ready | None]
         if isinstance(kept, KeptPage):
             make = partial(ready_page, kept, scope, page_response)
         else:
             make = partial(ready_file, kept, scope)
         try:
-            ready: Ready | None = await run_in_threadpool(make)
+            ready = await run_in_threadpool(make)
         except OSError:  # a file that is not there any more
             return
         if ready is not None:
