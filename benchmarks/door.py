@@ -28,11 +28,10 @@ sys.path.insert(0, str(ROOT))
 
 from tests.flow.flow_rivals import Door, devpi, pypiserver  # noqa: E402 - the root stands on the path only now
 from tests.flow.flow_server import running_server  # noqa: E402
-from tests.flow.upload_probes import CLAIMS, HELD, project_of, status_of  # noqa: E402
+from tests.flow.upload_probes import HELD, project_of, status_of  # noqa: E402
 
 STORE = Path(__file__).with_name("door.json")
 PAGE = ROOT / "docs" / "reference" / "door.md"
-ALL = (*HELD, *CLAIMS)
 
 
 def main() -> int:
@@ -49,9 +48,9 @@ def main() -> int:
             continue
         with tempfile.TemporaryDirectory(prefix="door-") as folder, start(Path(folder)) as door:
             print(f"{name} {door.version} …", file=sys.stderr)
-            answers = [status_of(probe, project_of(number), door.url, door.auth) for number, probe in enumerate(ALL)]
+            answers = [status_of(probe, project_of(number), door.url, door.auth) for number, probe in enumerate(HELD)]
         columns[name] = {"version": door.version, "answers": answers}
-    probes = [{"name": probe.name, "wanted": list(probe.wanted)} for probe in ALL]
+    probes = [{"name": probe.name, "wanted": list(probe.wanted)} for probe in HELD]
     told = {"date": dt.datetime.now(dt.timezone.utc).date().isoformat(), "probes": probes, "columns": columns}
     print(table(told))
     if options.write:
@@ -65,7 +64,7 @@ def main() -> int:
 def cpufit(folder: Path) -> Iterator[Door]:
     """Run the server of this checkout."""
     with running_server(folder) as server:
-        token = server.token(*(project_of(number) for number in range(len(ALL))))
+        token = server.token(*(project_of(number) for number in range(len(HELD))))
         version, simple = importlib.metadata.version("cpufit"), f"{server.url}/simple/"
         yield Door(version=version, url=server.upload_url(), simple=simple, auth=("__token__", token))
 

@@ -271,13 +271,6 @@ FURTHER = (
         name="… with a member that climbs", wanted=REFUSED, make=lambda p: sdist(p, add={f"{p}-1.0/../../evil": b""})
     ),
     Probe(name="… with a device", wanted=REFUSED, make=lambda p: sdist(p, more=[_tar_device(p)])),
-)
-"""Further ones, each wrong in one point."""
-
-HELD = (*PROBES, *FURTHER)
-"""Those that this server has to answer as is wanted."""
-
-CLAIMS = (
     Probe(
         name="another Requires-Dist in the form", wanted=REFUSED, make=lambda p: wheel(p, form={"requires_dist": ["x"]})
     ),
@@ -306,7 +299,10 @@ CLAIMS = (
         ),
     ),
 )
-"""Those on which what is said and what is there disagree without harm to an installer."""
+"""Further ones, each wrong in one point."""
+
+HELD = (*PROBES, *FURTHER)
+"""Those that this server has to answer as is wanted."""
 
 
 def project_of(number: int) -> str:
