@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -351,3 +352,21 @@ def test_a_second_process_may_write_at_the_same_time(catalog: Catalog, url: str)
 def test_a_value_outside_the_vocabulary_is_refused_by_the_database(catalog: Catalog) -> None:
     with pytest.raises((IntegrityError, StatementError)):
         catalog.ensure_project("demo", unknown="maybe")  # type: ignore[arg-type]  # a caller without mypy
+
+
+def test_a_new_file_meets_those_of_its_name_bytes_and_release(catalog: Catalog) -> None:
+    for version in ("1.0", "1.0.0", "2.0", "3.0"):
+        snapshot = catalog.snapshot("demo")
+        seen = None if snapshot is None else snapshot.project.serial
+        catalog.add_file("demo", new_file(version, content=version), seen=seen)
+    whole = catalog.snapshot("demo")
+    assert whole is not None
+    near = catalog.neighbours("Demo", new_file("1.0", content="other"))
+    assert near is not None
+    assert near.project == whole.project
+    assert [file.version for file in near.files] == ["1.0", "1.0.0"]
+    assert near.bytes_elsewhere == sum(file.size for file in whole.files[2:])
+    bytes_of_another = catalog.neighbours("demo", replace(new_file("9.0"), sha256=whole.files[3].sha256))
+    assert bytes_of_another is not None
+    assert bytes_of_another.files == (whole.files[3],)
+    assert catalog.neighbours("nobody", new_file()) is None

@@ -247,7 +247,7 @@ class Ingest:
                 return Ingested(file=file, status=decision.status, verdict=offer.verdict, notices=round_.notices)
 
     def _decision(self, offer: _Offer) -> _Round:
-        snapshot = self._catalog.snapshot(offer.project)
+        snapshot = self._catalog.neighbours(offer.project, offer.new)
         decision = decide(
             snapshot,
             offer.new,

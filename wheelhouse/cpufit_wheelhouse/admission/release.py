@@ -19,6 +19,7 @@ def check_joining(
 ) -> None:
     """Check that a new file may join its project, or make it.
 
+    :param snapshot: the project, with all files of the new one's release
     :param project: its name, in any spelling
     :param now: aware
     :raises NameRefused: no project may be called so
@@ -28,7 +29,8 @@ def check_joining(
     if snapshot is None:
         check_new_project(canonicalize_name(project), rules)
     files = () if snapshot is None else snapshot.files
-    total = sum(file.size for file in files) + new.size
+    elsewhere = 0 if snapshot is None else snapshot.bytes_elsewhere
+    total = sum(file.size for file in files) + elsewhere + new.size
     if rules.project_bytes is not None and total > rules.project_bytes:
         raise ProjectTooLarge(f"with this file the project would have {total} bytes of {rules.project_bytes}")
     release = Version(new.version)

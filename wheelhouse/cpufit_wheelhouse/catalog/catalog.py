@@ -153,6 +153,19 @@ class Catalog:
             freezes=freezes,
         )
 
+    def neighbours(self, name: str, new: NewFile) -> ProjectSnapshot | None:
+        """Return a project as a new file meets it; None if it is not hosted.
+
+        Of its files those alone that the new one may have to do with, nothing derived, hidden or frozen: to read all of
+        a large project for each upload would cost more than all the rest.
+        """
+        with self._engine.begin() as connection:
+            project = statements.find_project(connection, canonicalize_name(name))
+            if project is None:
+                return None
+            near, elsewhere = statements.neighbours(connection, project, new)
+        return ProjectSnapshot(project=project, files=near, derived=(), bytes_elsewhere=elsewhere)
+
     def files(self, name: str) -> tuple[StoredFile, ...]:
         """Return a project's files in the order of arrival; none for a project that is not hosted."""
         snapshot = self.snapshot(name)

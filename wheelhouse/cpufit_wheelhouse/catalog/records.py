@@ -223,6 +223,8 @@ class ProjectSnapshot:
     """Those in force."""
     freezes: tuple[Freeze, ...] = ()
     """Those in force: at most one of each release."""
+    bytes_elsewhere: int = 0
+    """Bytes of the project's files that were left out of ``files``."""
 
     def frozen(self, version: str) -> Freeze | None:
         """Return the freeze by which a release's selector keeps its bytes; None where there is none, or none holds."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from packaging.utils import NormalizedName
+from packaging.version import Version
 from sqlalchemy import Row
 
 from cpufit_resolver.need import Need
@@ -25,6 +27,12 @@ _FILE_FIELDS = (
     "attestations_sha256",
 )
 _DERIVED_FIELDS = ("version", "kind", "filename", "sha256", "size", "label", "properties", "metadata_sha256")
+
+
+@lru_cache(maxsize=4096)
+def release_of(version: str) -> Version:
+    """Return the release that a stored version stands for: 1.0 and 1.0.0 are one."""
+    return Version(version)
 
 
 def project_of(row: Row[Any]) -> Project:

@@ -12,8 +12,10 @@ from sqlalchemy import Connection, Select, Table, func, insert, select, update
 from cpufit_wheelhouse.errors import NoSuchProject, StoreError
 
 from . import rows, schema
-from .records import NewDerived, Project, StoredFile
+from .records import NewDerived, NewFile, Project, StoredFile
 
+_MOST_IDS = 500
+"""Ids in one query; databases limit the parameters of a statement."""
 _DEFAULT_POLICY = {"variants": False, "unknown": "refuse", "plain": "ordinary", "build_sdist": False}
 
 
@@ -106,3 +108,23 @@ def find_file(connection: Connection, file_id: int) -> StoredFile:
     """Return a file by its id."""
     row = connection.execute(with_project(schema.files).where(schema.files.c.id == file_id)).one()
     return rows.file_of(row, row.project_name)
+
+
+def neighbours(connection: Connection, project: Project, new: NewFile) -> tuple[tuple[StoredFile, ...], int]:
+    """Return a project's files of a new one's name, bytes or release, and how many bytes the others have."""
+    files = schema.files
+    light = select(files.c.id, files.c.version, files.c.filename, files.c.sha256, files.c.size)
+    release = rows.release_of(new.version)
+    near: list[int] = []
+    elsewhere = 0
+    for row in connection.execute(light.where(files.c.project_id == project.id)):
+        same = row.filename == new.filename or row.sha256 == new.sha256
+        if same or rows.release_of(row.version) == release:
+            near.append(row.id)
+        else:
+            elsewhere += row.size
+    found: list[StoredFile] = []
+    for start in range(0, len(near), _MOST_IDS):
+        part = select(files).where(files.c.id.in_(near[start : start + _MOST_IDS])).order_by(files.c.id)
+        found.extend(rows.file_of(row, project.name) for row in connection.execute(part))
+    return tuple(found), elsewhere
