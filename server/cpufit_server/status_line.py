@@ -43,7 +43,12 @@ class ReasonProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.app = _WithReasons(self.app)
+        self._plain, self._with_reasons = self.app, _WithReasons(self.app)
+
+    def on_headers_complete(self) -> None:
+        """Take the way with reasons for a POST alone: nothing else pays for it."""
+        self.app = self._with_reasons if self.parser.get_method() == b"POST" else self._plain
+        super().on_headers_complete()
 
 
 class _WithReasons:
@@ -54,7 +59,7 @@ class _WithReasons:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         cycle = getattr(send, "__self__", None)
-        if scope["type"] != "http" or scope["method"] != "POST" or not isinstance(cycle, RequestResponseCycle):
+        if not isinstance(cycle, RequestResponseCycle):
             await self._app(scope, receive, send)
             return
 
