@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, nullcontext
 from functools import partial
+from typing import TYPE_CHECKING
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI
@@ -25,7 +26,6 @@ from .front.app import Front
 from .front.keeping import ReadyFigures
 from .front.serials import SqliteSerials
 from .logs import AccessLog
-from .metrics import Metrics
 from .pages import Pages
 from .problems import install_problem_handlers
 from .reading import PrivateReading
@@ -36,6 +36,9 @@ from .store import open_store
 from .upstream import Upstream, UpstreamIndex, upstream_index
 from .upstream import routes as upstream_routes
 from .watching import Watcher, Watching
+
+if TYPE_CHECKING:
+    from .metrics import Metrics
 
 PACKAGE_INDEX = (simple.router, files.router, upstream_routes.router, upload.router)
 """What speaks the forms of the Python package index."""
@@ -64,7 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
     base_url = settings.base_url
     upstream = upstream_index(settings)
     stopping = threading.Event()
-    metrics = None if settings.metrics_port is None else Metrics()
+    metrics = None if settings.metrics_port is None else _metrics()
     lifespan = partial(
         _lifespan, settings=settings, base_url=base_url, upstream=upstream, stopping=stopping, metrics=metrics
     )
@@ -85,6 +88,12 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.private_reading:
         app.add_middleware(PrivateReading)
     return app
+
+
+def _metrics() -> Metrics:
+    from .metrics import Metrics  # noqa: PLC0415 - its library takes a tenth of the start, and is not always wanted
+
+    return Metrics()
 
 
 def in_front_of(app: FastAPI, settings: Settings) -> ASGIApp:
