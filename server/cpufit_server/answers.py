@@ -124,6 +124,49 @@ class Project(_Answer):
     hidden: list[HiddenFile]
 
 
+class UpstreamFile(_Answer):
+    """A file that passes through."""
+
+    filename: str
+    kind: FileKind
+    tags: list[str]
+    build: str
+    sha256: str
+    size: int | None
+    url: str
+    requires_python: str | None
+    verdict: Literal["known", "unknown"]
+    need: dict[str, ArchitectureNeed] | None
+    need_source: str | None
+    evidence: list[str]
+    inspection: dict[str, Any] | None
+    yanked: str | None = Field(description="Why it is yanked (PEP 592), which may be empty.")
+
+
+class UpstreamRelease(_Answer):
+    """The files of one version that pass through."""
+
+    version: str
+    files: list[UpstreamFile]
+
+
+class UpstreamRule(_Answer):
+    """What becomes of files whose need nobody knows."""
+
+    unknown: UnknownPolicy
+
+
+class UpstreamProject(_Answer):
+    """What is known of a project that is not hosted here, and passes through."""
+
+    name: str
+    upstream: Literal[True]
+    policy: UpstreamRule
+    instead: None
+    releases: list[UpstreamRelease]
+    hidden: list[HiddenFile]
+
+
 class Held(_Answer):
     """An upload that waits for its verdict, or was decided."""
 

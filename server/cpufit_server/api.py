@@ -29,7 +29,7 @@ router = APIRouter()
 
 @router.get(
     "/api/v1/projects/{name}",
-    response_model=answers.Project,
+    response_model=answers.Project | answers.UpstreamProject,
     responses=answers.READING | answers.problems(status_404="There is no such project."),
 )
 @router.head("/api/v1/projects/{name}", include_in_schema=False)

@@ -12,6 +12,7 @@ from tests.server.upstream_index import UpstreamIndex, sha256, upstream_server
 
 from cpufit_pip_plugin.cpu_check.cli import main as cpu_check
 from cpufit_resolver.need import parse_need
+from cpufit_server.answers import UpstreamProject
 from cpufit_server.cli import main as server_command
 from cpufit_wheelhouse.inspection.verdict import Verdict
 
@@ -130,6 +131,7 @@ def test_cpu_check_tells_which_upstream_releases_fit(
     with passing() as server:
         judge(server, wheels, "x86_64_v3")
         told = server.client.get("/api/v1/projects/other").json()
+        assert UpstreamProject.model_validate(told, strict=False).name == "other"
         assert told["upstream"] is True
         asked = ["other", "--index", str(server.client.base_url), "--cpu", "x86_64_v2", "--json"]
         assert cpu_check(asked) == 0

@@ -76,4 +76,5 @@ def _file_as_json(project: str, file: PageFile, known: Known) -> dict[str, objec
         "need_source": None if need is None else need.source,
         "evidence": [] if need is None else list(need.evidence),
         "inspection": None if verdict is None else verdict.as_dict(),
+        "yanked": None if file.yanked is False else "" if file.yanked is True else file.yanked,
     }
