@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.attesting import attestation
 
-from cpufit_wheelhouse.simple_page import parse_html, parse_json
+from cpufit_wheelhouse.simple_page_reading import parse_html, parse_json
 
 JSON = "application/vnd.pypi.simple.v1+json"
 

@@ -11,11 +11,10 @@ from cpufit_wheelhouse.simple_page import (
     IndexPage,
     PageFile,
     ProjectPage,
-    parse_html,
-    parse_json,
     render_html,
     render_json,
 )
+from cpufit_wheelhouse.simple_page_reading import parse_html, parse_json
 
 PAGE_URL = "https://index.example/simple/small/"
 DIGEST = "0123456789abcdef" * 4

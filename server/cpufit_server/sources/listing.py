@@ -9,7 +9,8 @@ from urllib.parse import quote
 from packaging.utils import NormalizedName
 
 from cpufit_wheelhouse.errors import InvalidSimplePage
-from cpufit_wheelhouse.simple_page import PageFile, ProjectPage, parse_html, parse_json
+from cpufit_wheelhouse.simple_page import PageFile, ProjectPage
+from cpufit_wheelhouse.simple_page_reading import parse_html, parse_json
 
 from .choosing import Interpreter, SourceFile, Wishes, choose, narrow
 from .errors import NothingMatches, PageUnreadable

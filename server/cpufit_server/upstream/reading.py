@@ -10,7 +10,8 @@ from datetime import datetime, timezone
 from cpufit_server.errors import UpstreamFailed
 from cpufit_server.negotiation import HTML_TYPE, JSON_TYPE, PLAIN_HTML_TYPE
 from cpufit_wheelhouse.errors import InvalidSimplePage
-from cpufit_wheelhouse.simple_page import PageFile, ProjectPage, parse_html, parse_json
+from cpufit_wheelhouse.simple_page import PageFile, ProjectPage
+from cpufit_wheelhouse.simple_page_reading import parse_html, parse_json
 
 from .index import without_userinfo
 
