@@ -210,6 +210,11 @@ class Settings(UploadSettings, UpstreamSettings):
         default="info",
         description="What is logged: 'debug', 'info' with a line for each request, 'warning' or 'error'.",
     )
+    keep_alive_seconds: int = Field(
+        default=75,
+        ge=1,
+        description="Seconds that a connection stays open without a request; installers come back to one.",
+    )
     stop_grace_seconds: int = Field(
         default=10, ge=0, description="Seconds that requests under way may take after the server was told to stop."
     )

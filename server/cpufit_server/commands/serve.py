@@ -69,6 +69,7 @@ def execute(arguments: argparse.Namespace) -> int:
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=settings.stop_grace_seconds,
+            timeout_keep_alive=settings.keep_alive_seconds,
             log_config=log_config(settings.log_format, settings.log_level),
             access_log=False,  # the application writes its own, without queries
         ),
