@@ -95,6 +95,8 @@ class Publisher:
                 "INDEX_TOKEN": token or self.token,
                 "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
                 "PDM_CHECK_UPDATE": "false",
+                # it would ask pypi.org for the list of classifiers, whatever index the machine has
+                "FLIT_NO_NETWORK": "1",
             },
             cwd=self.folder,
             stdout=subprocess.PIPE,
