@@ -84,10 +84,19 @@ class TestAPrivateIndex:
         assert (done.returncode, machine.installed()) == (0, "2.0 v2"), done.stderr
         assert SECRET not in done.stdout + done.stderr
 
-    def test_that_only_pip_may_enter_is_said_to_be_so(self, index: Index, tmp_path: Path) -> None:
+    def test_is_entered_with_the_address_that_pip_was_given(self, index: Index, tmp_path: Path) -> None:
         machine = new_machine(tmp_path, "x86_64_v2")
         address = f"{index.url.replace('//', f'//ada:{SECRET}@')}/simple/"
         done = machine.pip(index, "install", "--index-url", address, "fitdemo==2.0")
+        assert (done.returncode, machine.installed()) == (0, "2.0 v2"), done.stderr
+        assert SECRET not in done.stdout + done.stderr
+
+    def test_that_only_pip_may_enter_is_said_to_be_so(self, index: Index, tmp_path: Path) -> None:
+        machine = new_machine(tmp_path, "x86_64_v2")
+        address = f"{index.url.replace('//', f'//ada:{SECRET}@')}/simple/"
+        # an address in such a file is pip's alone: a build has no way to know of it
+        (tmp_path / "requirements.txt").write_text(f"--index-url {address}\nfitdemo==2.0\n")
+        done = machine.pip(index, "install", "-r", str(tmp_path / "requirements.txt"))
         said = done.stdout + done.stderr
         assert done.returncode != 0
         assert "answered 401" in said
