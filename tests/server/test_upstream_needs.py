@@ -94,6 +94,30 @@ def test_a_wheel_is_inspected_once_it_is_cached_and_its_verdict_kept(
         assert file.verdict == inspections.verdict(wheels["sha256"])
 
 
+@pytest.mark.parametrize("named", ["more/{}/more-1.0-", "more/{}/other-1.0-"])
+def test_a_name_that_no_page_has_is_no_reason_to_inspect_a_cached_file_anew(
+    passing: Callable[..., Any], wheels: dict[str, str], named: str
+) -> None:
+    def verdict() -> Verdict | None:
+        found: Verdict | None = server.home.catalog.inspections.verdict(wheels["sha256"])
+        return found
+
+    with passing(upstream_inspect=True) as server:
+        assert server.client.get(wheels["url"]).status_code == 200
+        deadline = time.monotonic() + 60
+        while verdict() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        judge(server, wheels, "x86_64_v3")
+        judged = verdict()
+        assert server.client.get(f"/upstream/{named.format(wheels['sha256'])}{LINUX}.whl").status_code == 200
+        deadline = time.monotonic() + 2
+        while verdict() == judged and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert verdict() == judged, "the verdict on these bytes holds wherever they are listed"
+        assert server.home.catalog.upstream.files("more") == ()
+        assert [file.filename for file in server.home.catalog.upstream.files("other")] == [wheels["filename"]]
+
+
 def test_what_is_held_is_fetched_inspected_and_listed_then(
     passing: Callable[..., Any], wheels: dict[str, str], index: UpstreamIndex
 ) -> None:

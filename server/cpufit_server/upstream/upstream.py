@@ -211,7 +211,7 @@ class Upstream:
         reading = await run_in_threadpool(self._files.open, sha256)
         if reading is not None:
             if self._inspections is not None and filename.endswith(".whl"):
-                self._in_background(self._consider(project, filename, sha256))
+                self._in_background(self._consider_listed(project, sha256, filename))
             return reading
         if not self._may_ask(project, ask=ask):
             return None
@@ -290,6 +290,14 @@ class Upstream:
     async def _consider(self, project: str, filename: str, sha256: str) -> None:
         if self._inspections is not None:
             await run_in_threadpool(self._inspections.consider, project, filename, sha256)
+
+    async def _consider_listed(self, project: str, sha256: str, filename: str) -> None:
+        """Inspect a cached wheel under a name that its page has.
+
+        An address may say any name and project, and what is found out holds for the bytes, whoever lists them.
+        """
+        if await self._find(project, sha256, filename, ask=False) is not None:
+            await self._consider(project, filename, sha256)
 
     async def _make_metadata(self, project: str, file: PageFile) -> None:
         await self._metadata.make(project, file)
