@@ -31,6 +31,8 @@ _METHODS = frozenset({"GET", "HEAD"})
 _BY_CLIENT = "/simple/"
 _BY_PATH = "/cpu/"
 _FILES = ("/files/", "/selectors/")
+_LONGEST_PATH = 1024
+"""Characters of a path under which an answer is kept: it is kept too, and a token may be as long as somebody likes."""
 
 
 class Front:
@@ -99,6 +101,8 @@ class Front:
         if scope["type"] != "http" or scope["method"] not in _METHODS or scope["query_string"]:
             return None
         path: str = scope["path"]
+        if len(path) > _LONGEST_PATH:
+            return None
         if path.startswith(_FILES):
             return None if any(name == b"range" for name, _ in scope["headers"]) else path
         by_client = path.startswith(_BY_CLIENT)

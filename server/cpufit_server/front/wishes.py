@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from cpufit_server.settings import Settings
 
 _REMEMBERED = 4096
+_LONGEST = 8192
+"""Characters of headers that are remembered; what no installer sends must not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,8 +53,13 @@ class Wishes:
             # wishes stay the same objects; reading them again costs microseconds
             self._read.clear()
         wish = self._parsed(_text(accept), _text(accept_encoding), _text(user_agent))
-        self._read[key] = wish
+        if sum(len(header) for header in key if header is not None) <= _LONGEST:
+            self._read[key] = wish
         return wish
+
+    def __len__(self) -> int:
+        """Return how many combinations of headers are remembered."""
+        return len(self._read)
 
     def _parsed(self, accept: str | None, accept_encoding: str | None, user_agent: str | None) -> Wish | None:
         try:

@@ -17,6 +17,7 @@ import pytest
 import zstandard
 
 from cpufit_server.front import app as front_app
+from cpufit_server.front.wishes import Wishes
 from cpufit_wheelhouse.catalog import Catalog
 
 LINUX = "cp311-cp311-manylinux_2_17_x86_64"
@@ -250,3 +251,20 @@ class TestReadyFiles:
         path = f"/files/{'0' * 64}/fast-1.0-py3-none-any.whl"
         assert [server.client.get(path).status_code for _ in range(2)] == [404, 404]
         assert asked.paths == [path, path]
+
+
+def test_what_is_kept_does_not_grow_with_what_a_client_makes_up(
+    server: Any, make_wheel: Callable[..., Any], asked: Asked
+) -> None:
+    assert server.upload(make_wheel()).status_code == 200
+    long = f"/cpu/{'x' * 2000}/simple/fast/"
+    for _ in range(2):
+        assert server.client.get(long).status_code == 200
+    assert asked.paths == [], "it went past the front"
+    wishes = Wishes(server.settings)
+    usual = wishes.of(PIP.encode(), b"gzip", TOLD.encode())
+    longer = wishes.of(PIP.encode(), b"gzip", TOLD.encode() + b" " * 100_000)
+    assert usual is not None
+    assert longer is not None
+    assert len(wishes) == 1
+    assert wishes.of(PIP.encode(), b"gzip", TOLD.encode()) is usual
