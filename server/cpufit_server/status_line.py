@@ -32,8 +32,16 @@ def reason_phrase(text: str) -> str:
     return plain if len(plain) <= MAX_REASON_LENGTH else f"{plain[: MAX_REASON_LENGTH - 3]}..."
 
 
+MAX_HEAD_BYTES = 128 * 1024
+"""Bytes after which a connection is cut where a request's head, or what stands behind its body, does not end. The
+piece that came in together with something else is not counted, so it may be a piece more."""
+
+
 class ReasonProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1, with the reasons that answers to POST bring in their status lines."""
+    """uvicorn's HTTP/1.1, with the reasons that answers to POST bring in their status lines, and with an end to heads.
+
+    The parser keeps headers in memory and counts nothing. What an application reads is bounded by the application.
+    """
 
     def __init__(
         self,
@@ -44,9 +52,35 @@ class ReasonProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._plain, self._with_reasons = self.app, _WithReasons(self.app)
+        self._moved = False
+        self._unended = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, and cut the connection where nothing but more of the same header comes."""
+        self._moved = False
+        super().data_received(data)
+        self._unended = 0 if self._moved else self._unended + len(data)
+        if self._unended > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        """Begin to read a head."""
+        self._moved = True
+        super().on_message_begin()
+
+    def on_body(self, body: bytes) -> None:
+        """Hand a piece of a body on."""
+        self._moved = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Tell that the whole of a request came."""
+        self._moved = True
+        super().on_message_complete()
 
     def on_headers_complete(self) -> None:
         """Take the way with reasons for a POST alone: nothing else pays for it."""
+        self._moved = True
         self.app = self._with_reasons if self.parser.get_method() == b"POST" else self._plain
         super().on_headers_complete()
 

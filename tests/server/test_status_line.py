@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from cpufit_server.status_line import MAX_REASON_LENGTH, REASON_HEADER, ReasonProtocol, reason_phrase
+from cpufit_server.status_line import MAX_HEAD_BYTES, MAX_REASON_LENGTH, REASON_HEADER, ReasonProtocol, reason_phrase
 
 
 async def refuse(scope: Any, receive: Any, send: Any) -> None:
@@ -82,3 +83,30 @@ def test_each_of_several_requests_at_once_has_its_own(port: int) -> None:
     told = [line[line.index(b"HTTP/1.1") :] for line in lines]
     reason = b"HTTP/1.1 409 File already exists (file-already-exists)"
     assert told == [reason, b"HTTP/1.1 409 Conflict", reason]
+
+
+def send_without_end(port: int, begin: bytes, more: bytes) -> None:
+    """Send one piece after another until the server has enough; fails where it never has."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(begin)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for _ in range(64 * 1024**2 // len(more)):
+                client.sendall(more)
+            pytest.fail("the server takes in 64 MiB of it")
+
+
+@pytest.mark.parametrize("more", [b"x" * 65536, b"a: bcdefgh\r\n" * 5000], ids=["one header", "many headers"])
+def test_a_head_without_an_end_is_not_read_for_ever(port: int, more: bytes) -> None:
+    send_without_end(port, b"GET / HTTP/1.1\r\nHost: index.example\r\nX: ", more)
+
+
+def test_nor_is_what_stands_behind_a_body(port: int) -> None:
+    begin = b"POST /other HTTP/1.1\r\nHost: index.example\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+    send_without_end(port, begin, b"a: bcdefgh\r\n" * 5000)
+
+
+def test_a_long_head_and_a_long_body_are_read(port: int) -> None:
+    head = b"POST /other HTTP/1.1\r\nHost: index.example\r\nX: " + b"x" * 60_000
+    body = b"y" * 3 * MAX_HEAD_BYTES
+    received = sent(port, head + f"\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body, post("/other"))
+    assert received.count(b"HTTP/1.1 409 Conflict") == 2
