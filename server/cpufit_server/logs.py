@@ -48,7 +48,8 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, with a traceback below it where there is one."""
-        said = record.getMessage()
+        # a path or a name in it may begin a line of its own
+        said = record.getMessage().replace("\n", "\\x0a")
         request = getattr(record, "request_id", "") or REQUEST_ID.get()
         told = f"{_time(record)} {record.levelname:7} {said}" + (f" [{request}]" if request else "")
         if record.exc_info:

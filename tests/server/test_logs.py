@@ -161,6 +161,11 @@ def test_what_a_terminal_obeys_is_spelled_out() -> None:
     assert TextFormatter().format(record).endswith("\\x1b[2J\\x0d\\x9b")
 
 
+def test_no_name_begins_a_line_of_its_own() -> None:
+    record = logging.LogRecord("x", logging.ERROR, "", 0, "GET %s: broke", ("/a\n2026 INFO    all is well",), None)
+    assert len(TextFormatter().format(record).splitlines()) == 1
+
+
 def test_the_configuration_names_each_of_our_rooms() -> None:
     told = log_config("json", "error")
     assert isinstance(told["loggers"], dict)
