@@ -91,8 +91,9 @@ def _taken(services: Services, staged: StagedBlob, form: Form, query: str | None
     """Put the file in, or hold it where its verdict takes long."""
     declared = form.get(NEEDS_FIELD) or query or None
     home = services.home
-    if grant.includes("admin"):
-        # who may delete a file may also let it come back
+    # who may delete a file may also let it come back
+    restoring = grant.includes("admin")
+    if restoring:
         home = replace(home, ingest=home.ingest.restoring())
     try:
         ingested = ingest_form(home, staged, form, query, services.settings)
@@ -105,6 +106,7 @@ def _taken(services: Services, staged: StagedBlob, form: Form, query: str | None
             declared=declared,
             provenance=_provenance(form),
             attestations=attestations_of(form, services.settings),
+            restoring=restoring,
         )
     answer = {"status": "held", "verdict": "pending", "hint": _HELD_HINT, **held_as_json(held)}
     return JSONResponse(answer, status_code=202)

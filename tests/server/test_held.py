@@ -57,6 +57,27 @@ def test_a_late_refusal_is_told_where_the_uploader_looks(
         assert [one["id"] for one in server.client.get("/api/v1/held").json()["files"]] == [second["id"]]
 
 
+@pytest.mark.parametrize(("scope", "state"), [("admin", "accepted"), ("upload", "refused")])
+def test_a_deleted_file_that_is_held_comes_back_by_the_word_of_whoever_may_delete(
+    tmp_path: Path, run_server: Callable[..., Any], make_wheel: Callable[..., Any], scope: str, state: str
+) -> None:
+    with run_server(tmp_path / "home", inspection_patience=0) as server:
+        token = server.home.catalog.create_token(None, "test", scopes=frozenset({scope}))
+        admin = server.home.catalog.create_token(None, "test", scopes=frozenset({"admin"}))
+        wheel = make_wheel(tags=LINUX, native=True)
+        first = server.upload(wheel, cpufit_needs="x86_64_v2").json()
+        assert settled(server.client, first["url"])["state"] == "accepted"
+        gone = server.client.delete(
+            f"/api/v1/projects/fast/files/{wheel[0]}", params={"why": "by mistake"}, auth=("__token__", admin)
+        )
+        assert gone.status_code == 200
+        again = server.upload(wheel, token=token, cpufit_needs="x86_64_v2").json()
+        assert settled(server.client, again["url"])["state"] == state
+        if state == "accepted":
+            (file,) = server.client.get("/api/v1/projects/fast").json()["releases"][0]["files"]
+            assert file["provenance"] == {"source": "upload", "filename": wheel[0]}
+
+
 def test_a_held_file_that_is_not_there_is_404(server: Any) -> None:
     for number in ("7", str(1 << 70)):
         answer = server.client.get(f"/api/v1/held/{number}", headers={"Accept": "application/json"})

@@ -41,6 +41,8 @@ KEPT_FOR = timedelta(days=30)
 
 _ATTESTATIONS = "attestations"
 """Under this key they wait in the provenance of a held file, and nowhere else."""
+_RESTORING = "restoring"
+"""Likewise that its uploader may let a deleted file come back."""
 
 Submit = Callable[[Path, str], "Future[Verdict]"]
 """Begins the inspection of a wheel at a path, under a file name."""
@@ -73,21 +75,26 @@ class Holding:
         declared: str | None,
         provenance: dict[str, object],
         attestations: str | None = None,
+        restoring: bool = False,
     ) -> HeldFile:
         """Keep an upload that passed its own checks until its job ends, and let it in or refuse it then.
 
         :param staged: its bytes; they stay the caller's to discard
         :param declared: the need that its uploader declares
         :param attestations: those that came with it, as they came and after their form was checked
+        :param restoring: whether its uploader may let a deleted file come back
         """
         staged.seal()
+        kept = {} if attestations is None else {_ATTESTATIONS: attestations}
+        if restoring:
+            kept[_RESTORING] = "yes"
         new = NewHeld(
             project=canonicalize_name(parse_wheel_filename(filename).name),
             filename=filename,
             sha256=staged.digests.sha256,
             size=staged.size,
             declared=declared,
-            provenance=provenance if attestations is None else {**provenance, _ATTESTATIONS: attestations},
+            provenance={**provenance, **kept},
         )
         with self._lock:
             self._keep(staged.path, new.sha256)
@@ -135,8 +142,9 @@ class Holding:
                     shutil.copyfileobj(file, staged, 1 << 20)
                 provenance = dict(held.provenance)
                 attestations = provenance.pop(_ATTESTATIONS, None)
+                ingest = self._ingest.restoring() if provenance.pop(_RESTORING, None) else self._ingest
                 known = () if attestations is None else parse_attestations(str(attestations))
-                self._ingest.wheel(
+                ingest.wheel(
                     staged,
                     held.filename,
                     declared=held.declared,
