@@ -18,10 +18,13 @@ class UpstreamSettings(BaseSettings):
         default=32 * 1024**2, ge=1, description="The largest upstream page read, in bytes."
     )
     upstream_max_requests: int = Field(
-        default=8, ge=1, description="The most upstream pages read at the same time; others wait."
+        default=8, ge=1, description="The most upstream pages, and parts of files, read at the same time; others wait."
     )
     upstream_max_downloads: int = Field(
         default=16, ge=1, description="The most upstream files fetched at the same time; others wait."
+    )
+    upstream_max_waiting: int = Field(
+        default=256, ge=0, description="The most upstream files that wait to be fetched; beyond it, 502."
     )
     upstream_max_file_bytes: int = Field(
         default=8 * 1024**3, ge=1, description="The largest upstream file fetched, in bytes."

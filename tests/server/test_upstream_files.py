@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import random
@@ -10,13 +11,18 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import pytest
 from tests.server.upstream_index import UpstreamIndex, sha256, upstream_server
 
+from cpufit_server.upstream.parts import Parts
 from cpufit_server.upstream.ranges import Part, Unsatisfiable, part_of
+from cpufit_wheelhouse.simple_page import PageFile
+
+if TYPE_CHECKING:
+    from cpufit_server.upstream.client import UpstreamClient
 
 DATA = random.Random(7).randbytes(3_000_000)
 SDIST = "other-1.0.tar.gz"
@@ -100,6 +106,50 @@ def test_a_client_that_goes_away_does_not_end_the_fetch(passing: Any, index: Ups
         next(answer.iter_raw())
     index.gate.set()
     assert eventually(lambda: kept(passing) == [sha256(DATA)])
+
+
+def test_files_that_nobody_waits_for_do_not_pile_up(
+    tmp_path: Path, index: UpstreamIndex, run_server: Callable[..., Any]
+) -> None:
+    urls = [index.add("other", f"other-{number}.tar.gz", DATA + bytes([number])) for number in range(4)]
+    limits = {"upstream_max_downloads": 1, "upstream_max_waiting": 1}
+    with run_server(tmp_path / "home", upstream=index.simple, **limits) as server:
+        index.gate = threading.Event()
+        with server.client.stream("GET", urls[0]) as answer:
+            next(answer.iter_raw())
+        with pytest.raises(httpx.ReadTimeout):
+            server.client.get(urls[1], timeout=0.5)
+        for url in urls[2:]:
+            refused = server.client.get(url)
+            assert (refused.status_code, refused.json()["code"]) == (502, "upstream-failed")
+            assert "too many files wait" in refused.json()["message"]
+        assert len(staged(server)) == 2
+        index.gate.set()
+        assert eventually(lambda: len(kept(server)) == 2)
+        assert server.client.get(urls[3]).content == DATA + b"\x03"
+
+
+def test_parts_of_files_are_asked_for_some_at_a_time() -> None:
+    asked: list[int] = []
+    most = 0
+
+    class Client:
+        async def part(self, filename: str, url: str, start: int, stop: int) -> bytes:
+            nonlocal most
+            assert (filename, url, stop) == ("other-1.0.tar.gz", "https://a.example/", start + 1)
+            asked.append(start)
+            most = max(most, len(asked))
+            await asyncio.sleep(0)
+            asked.remove(start)
+            return bytes([start])
+
+    async def all_at_once() -> list[bytes]:
+        file = PageFile(filename="other-1.0.tar.gz", url="https://a.example/", hashes={"sha256": "0" * 64})
+        parts = Parts(cast("UpstreamClient", Client()), at_once=3)
+        return await asyncio.gather(*(parts.get(file, start, start + 1) for start in range(20)))
+
+    assert asyncio.run(all_at_once()) == [bytes([start]) for start in range(20)]
+    assert most == 3
 
 
 @pytest.mark.parametrize("tells_length", [True, False])

@@ -125,12 +125,14 @@ class Downloads:
         cache: FileCache,
         *,
         at_once: int,
+        most_waiting: int,
         max_bytes: int,
         on_kept: Callable[[PageFile], Awaitable[object]],
     ) -> None:
         """Take where files come from and go to, what bounds them, and who is told of each that was kept."""
         self._client, self._cache, self._max_bytes, self._on_kept = client, cache, max_bytes, on_kept
         self._gate = anyio.Semaphore(at_once)
+        self._most = at_once + most_waiting
         self._running: dict[str, tuple[Download, asyncio.Task[None]]] = {}
 
     async def close(self) -> None:
@@ -145,12 +147,15 @@ class Downloads:
 
         :param file: with a SHA-256
         :param most: the most bytes to read of it; without it the usual limit
-        :raises UpstreamFailed: there is no room to put it
+        :raises UpstreamFailed: there is no room to put it, or too many wait: each has an open file, and goes on when
+            nobody waits for it any more
         """
         sha256 = sha256_of(file)
         if sha256 is None:
             raise ValueError("a file without a SHA-256")
         if self.running(sha256) is None:
+            if len(self._running) >= self._most:
+                raise no_file(file.filename, "too many files wait to be fetched")
             try:
                 download = Download(file, self._cache.stage(sha256), self._max_bytes if most is None else most)
             except OSError as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import anyio
+
 from cpufit_server.pages import BoundedCache
 
 from .flights import Flights
@@ -21,9 +23,10 @@ _BYTES = 16 << 20
 class Parts:
     """Parts of files; belongs to one event loop."""
 
-    def __init__(self, client: UpstreamClient) -> None:
-        """Take where they come from."""
+    def __init__(self, client: UpstreamClient, *, at_once: int) -> None:
+        """Take where they come from, and how many are asked for at once: each is in memory as a whole."""
         self._client = client
+        self._gate = anyio.Semaphore(at_once)
         self._flights = Flights[bytes]()
         self._kept = BoundedCache[bytes](entries=_PARTS, weight=_BYTES, weigh=len)
 
@@ -40,6 +43,10 @@ class Parts:
         key = (file.hashes["sha256"], start, stop)
         found = self._kept.get(key)
         if found is None:
-            found = await self._flights.join(key, lambda: self._client.part(file.filename, file.url, start, stop))
+            found = await self._flights.join(key, lambda: self._asked(file, start, stop))
             self._kept.put(key, found)
         return found
+
+    async def _asked(self, file: PageFile, start: int, stop: int) -> bytes:
+        async with self._gate:
+            return await self._client.part(file.filename, file.url, start, stop)

@@ -40,8 +40,8 @@ _log = logging.getLogger(__name__)
 _METADATA = ".metadata"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PIECE = 256 << 10
-_LARGEST_LOOK = 8 << 20
-"""Bytes of the largest part that is passed on of a file that is not here; it is in memory meanwhile."""
+_LARGEST_LOOK = 1 << 20
+"""Bytes of the largest part that is passed on of a file that is not here; it is in memory until its client has it."""
 _BYTES = "application/octet-stream"
 
 

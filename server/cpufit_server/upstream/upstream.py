@@ -78,13 +78,14 @@ class Upstream:
         self._client = UpstreamClient(
             index, timeout=settings.upstream_timeout, max_page_bytes=settings.upstream_max_page_bytes
         )
-        self._parts = Parts(self._client)
+        self._parts = Parts(self._client, at_once=settings.upstream_max_requests)
         self._metadata = MetadataMaker(self._parts, self._files, self._known, settings)
         self._pages = UpstreamPages(self._client, store, settings)
         self._downloads = Downloads(
             self._client,
             self._files,
             at_once=settings.upstream_max_downloads,
+            most_waiting=settings.upstream_max_waiting,
             max_bytes=settings.upstream_max_file_bytes,
             on_kept=self._came,
         )
