@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from cpufit_wheelhouse.admission.rules import AdmissionRules, Submission
 from cpufit_wheelhouse.attestations import parse_attestations
@@ -156,7 +156,7 @@ def _check_identity(form: Form, parsed: WheelFilename | SdistFilename) -> None:
         return
     try:
         same = Version(version) == parsed.version
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion is one; another is raised for a number of more digits than Python reads
         same = False
     if not same:
         raise MetadataMismatch(f"the form says {version[:128]!r}, the file name {parsed.version}", where="version")

@@ -12,6 +12,10 @@ from tests.wheelhouse.ingest_support import sdist_bytes
 from cpufit_server.errors import InvalidSetting
 from cpufit_server.settings import Settings, load_settings
 from cpufit_wheelhouse.admission.rules import AdmissionRules
+from cpufit_wheelhouse.archive import is_folder_of
+from cpufit_wheelhouse.errors import InvalidMetadata
+from cpufit_wheelhouse.filename import parse_wheel_filename
+from cpufit_wheelhouse.metadata import parse_metadata
 
 LINUX = "py3-none-linux_x86_64"
 
@@ -100,3 +104,23 @@ def test_a_rule_whose_package_is_missing_stops_the_start(monkeypatch: pytest.Mon
             load_settings(**{name: True})
         assert caught.value.where == f"CPUFIT_{name.upper()}"
     assert not load_settings().known_classifiers
+
+
+def test_a_number_that_python_does_not_read_is_no_version(server: Any, make_wheel: Callable[..., Any]) -> None:
+    number = "9" * 5000
+    answer = server.upload(make_wheel(), version=number)
+    assert (answer.status_code, answer.json()["code"]) == (400, "metadata-mismatch")
+    with pytest.raises(InvalidMetadata):
+        parse_metadata(f"Metadata-Version: 2.1\nName: fast\nVersion: {number}\n".encode())
+    assert not is_folder_of(f"fast-{number}.dist-info", ".dist-info", parse_wheel_filename(make_wheel()[0]))
+    assert server.upload(make_wheel()).status_code == 200
+    admin = server.home.catalog.create_token(None, "admin", scopes=frozenset({"admin"}))
+    gone = server.client.delete(
+        f"/api/v1/projects/fast/releases/{number}", params={"why": "x"}, auth=("__token__", admin)
+    )
+    assert (gone.status_code, gone.json()["code"]) == (404, "no-such-release")
+
+
+def test_an_address_of_comments_within_comments_is_none(server: Any, make_wheel: Callable[..., Any]) -> None:
+    answer = server.upload(make_wheel(requires_python=f">=3.8\nAuthor-email: {'(' * 20_000}"))
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid-email")

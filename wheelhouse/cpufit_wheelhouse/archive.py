@@ -22,7 +22,7 @@ from typing import BinaryIO
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from . import framing
 from .entry_points import check_entry_points
@@ -288,7 +288,7 @@ def is_folder_of(folder: str, suffix: str, name: WheelFilename) -> bool:
         return False
     try:
         return canonicalize_name(project) == name.name and Version(version) == name.version
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion is one; another is raised for a number of more digits than Python reads
         return False
 
 

@@ -14,7 +14,7 @@ from packaging.metadata import parse_email
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from .errors import InvalidMetadata, MetadataMismatch
 
@@ -135,5 +135,7 @@ def _check_python(text: str | None, where: str) -> None:
 def _version(text: str, where: str) -> Version:
     try:
         return Version(text)
-    except InvalidVersion as error:
+    except (
+        ValueError
+    ) as error:  # InvalidVersion is one; another is raised for a number of more digits than Python reads
         raise InvalidMetadata(f"{text!r} is not a version", where=where) from error

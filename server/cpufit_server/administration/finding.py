@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from cpufit_wheelhouse.errors import NoSuchFile, NoSuchProject, StoreError
 from cpufit_wheelhouse.releases import Release, releases_of
@@ -74,5 +74,5 @@ def find_file(snapshot: ProjectSnapshot, text: str) -> StoredFile:
 def _same_version(one: str, text: str) -> bool:
     try:
         return Version(one) == Version(text)
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion is one; another is raised for a number of more digits than Python reads
         return False

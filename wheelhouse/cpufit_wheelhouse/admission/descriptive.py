@@ -100,7 +100,10 @@ def _check_addresses(raw: RawMetadata, where: str) -> None:
     for field, text in (("Author-email", raw.get("author_email")), ("Maintainer-email", raw.get("maintainer_email"))):
         if not text or text == "UNKNOWN":
             continue
-        addresses = [address for _, address in getaddresses([text])]
+        try:
+            addresses = [address for _, address in getaddresses([text])]
+        except RecursionError:  # comments within comments
+            addresses = []
         if not addresses or not all(_ADDRESS.fullmatch(address) for address in addresses):
             raise _invalid(f"{field} {text[:200]!r} is no e-mail address", where, "invalid-email")
 
