@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.exc import OperationalError
 
 from cpufit_wheelhouse.catalog.engine import for_writing, open_engine
 from cpufit_wheelhouse.catalog.groups import MOST, Folders, GroupedWriter
@@ -121,3 +122,32 @@ def test_a_commit_that_fails_is_told_to_everybody(engine: Engine, tmp_path: Path
     assert sorted(failed) == list(range(5))
     assert numbers(engine) == set()
     assert writer.make(lambda c, _: insert(c, 7)) == 7
+
+
+def test_a_full_disk_takes_no_change_back_that_was_told_to_be_in(engine: Engine) -> None:
+    """SQLite then takes back the whole transaction, not just the statement."""
+    with for_writing(engine).begin() as connection:
+        connection.execute(text("CREATE TABLE texts (t TEXT)"))
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 4}")
+    writer = GroupedWriter(for_writing(engine))
+    waiting_for_all(writer, 9)
+    told: dict[int, str] = {}
+
+    def change(number: int) -> None:
+        def make(connection: Connection, _: Folders) -> None:
+            insert(connection, number)
+            if number == 4:
+                connection.execute(text("INSERT INTO texts VALUES (:t)"), {"t": "full" * 50_000})
+
+        try:
+            writer.make(make)
+        except OperationalError as error:
+            told[number] = str(error.orig)
+
+    with ThreadPoolExecutor(9) as threads:
+        list(threads.map(change, range(9)))
+    assert told[4] == "database or disk is full"
+    assert numbers(engine) == set(range(9)) - told.keys()
+    assert writer.make(lambda c, _: insert(c, 10)) == 10, "the next group is as good as ever"
+    assert 10 in numbers(engine)

@@ -1,8 +1,9 @@
 """Changes that wait at the same time go into one transaction: one commit, and one wait for the disk, for all of them.
 
 Whoever finds nobody writing becomes the leader of all who wait by then; the others sleep until their change is on the
-disk, or has failed. Each change has a savepoint of its own, so one that fails takes nothing of the others along. An
-upload that was answered survives a power cut as before; what is shared is the waiting.
+disk, or has failed. Each change has a savepoint of its own, so one that fails takes nothing of the others along; where
+the database itself fails, all of them fail. An upload that was answered survives a power cut as before; what is shared
+is the waiting.
 """
 
 from __future__ import annotations
@@ -81,8 +82,21 @@ class GroupedWriter:
 
 
 def _try(change: _Change[object], connection: Connection, folders: Folders) -> None:
+    """Make one change of a group, or take it back alone.
+
+    :raises Exception: it could not be taken back alone, or not be kept: nothing of the group is to be committed
+    """
+    savepoint = connection.begin_nested()
     try:
-        with connection.begin_nested():
-            change.result.append(change.make(connection, folders))
+        result = change.make(connection, folders)
     except Exception as error:  # noqa: BLE001  # it is raised where the change came from
         change.error = error
+        try:
+            savepoint.rollback()
+        except Exception as gone:
+            # SQLite takes back all of a transaction where the disk is full or cannot be read: the savepoint is gone,
+            # and with it what the changes before wrote. What came after would be committed each by itself.
+            raise error from gone
+        return
+    savepoint.commit()
+    change.result.append(result)
