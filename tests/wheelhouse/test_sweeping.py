@@ -92,19 +92,19 @@ def test_moving_in_bytes_that_are_here_renews_their_date(home: Home) -> None:
 def test_uploads_of_the_bytes_that_are_being_deleted_never_lose_them(home: Home) -> None:
     """One thread deletes the file again and again, another brings it back: a row never stands without its blob."""
     restoring = home.ingest.restoring()
-    data, ends = wheel_bytes(), time.monotonic() + 2
+    data, enough, ends = wheel_bytes(), threading.Event(), time.monotonic() + 120
     lost: list[str] = []
     rounds = 0
 
     def bring() -> None:
-        while time.monotonic() < ends:
+        while not enough.is_set():
             with home.blobs.stage() as staged:
                 staged.write(data)
                 restoring.wheel(staged, NAME)
 
     bringer = threading.Thread(target=bring)
     bringer.start()
-    while bringer.is_alive():
+    while rounds < 20 and time.monotonic() < ends:
         snapshot = home.catalog.snapshot("demo")
         if snapshot is None or not snapshot.files:
             continue
@@ -112,8 +112,9 @@ def test_uploads_of_the_bytes_that_are_being_deleted_never_lose_them(home: Home)
         blobs = home.catalog.lifecycle.delete("demo", snapshot.files, seen=snapshot.project.serial, **SAID)
         forget(home.catalog, home.blobs, blobs)
         rounds += 1
+    enough.set()
     bringer.join()
-    assert rounds > 3
+    assert rounds == 20
     assert lost == []
 
 

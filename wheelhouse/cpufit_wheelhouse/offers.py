@@ -14,7 +14,7 @@ from cpufit_resolver.selection import need_rank
 from .platforms import covers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from cpufit_resolver.need import Need
     from cpufit_resolver.profile import CpuProfile
@@ -128,10 +128,11 @@ def rank_anywhere(need: Need | None) -> tuple[int, int]:
     return max((_rank(need, arch) for arch, _ in need.by_arch), default=(0, 0)) if need is not None else (-1, -1)
 
 
-def _one_per_name(files: Iterable[StoredFile], key: Callable[[StoredFile], Any]) -> tuple[StoredFile, ...]:
+def _one_per_name(files: Sequence[StoredFile], key: Callable[[StoredFile], Any]) -> tuple[StoredFile, ...]:
+    """Return the best file of each name, in the order in which these came."""
     best: dict[str, StoredFile] = {}
     for file in files:
         known = best.get(file.filename)
         if known is None or key(file) > key(known):
             best[file.filename] = file
-    return tuple(best.values())
+    return tuple(file for file in files if best[file.filename] is file)
