@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import zstandard
 from packaging.version import Version
 
+from cpufit_wheelhouse.catalog import CatalogChanged
 from cpufit_wheelhouse.demand import Unmet, unmet_in
+from cpufit_wheelhouse.errors import NoSuchFile, NoSuchProject
 from cpufit_wheelhouse.offers import relevant_features
 from cpufit_wheelhouse.simple_page import IndexPage, ProjectPage, render_html, render_json
 
@@ -212,9 +214,20 @@ class Pages:
         :param root: the way from the page to the root of the server, such as ``../../``
         :param beside: what the upstream has of it, where the project merges
         """
-        serial = self._home.catalog.serial(name)
-        if serial is None:
-            return None
+        while True:
+            serial = self._home.catalog.serial(name)
+            if serial is None:
+                return None
+            try:
+                return self._project(name, serial, asker, form, root, beside)
+            except (CatalogChanged, NoSuchFile, NoSuchProject):
+                # something was deleted while its page was made
+                if self._home.catalog.serial(name) == serial:
+                    raise
+
+    def _project(
+        self, name: str, serial: int, asker: Asker, form: Form, root: str, beside: Beside | None
+    ) -> RenderedPage | None:
         shelf = self._shelf(name, serial)
         if shelf is None:
             return None

@@ -102,9 +102,10 @@ class TestWhatIsFound:
     def test_derived_files_that_cannot_be(self, home: Home) -> None:
         file = fast(home).file
         data = home.blobs.put_bytes(b"{}")
-        lost = NewDerived(version="9.9", kind="variants-json", filename="demo-9.9-variants.json", sha256=data, size=2)
+        lost = NewDerived(version="1.0", kind="variants-json", filename="demo-9.9-variants.json", sha256=data, size=2)
         home.catalog.add_derived("demo", lost)
         with home.catalog._writer.begin() as connection:
+            connection.execute(text("UPDATE derived SET version = '9.9' WHERE kind = 'variants-json'"))
             connection.execute(text("UPDATE derived SET file_id = NULL WHERE kind = 'labelled'"))
         assert kinds(home) == ["impossible", "impossible"]
         assert [one.outcome for one in repaired(home)] == ["removed", "removed"]

@@ -347,27 +347,31 @@ class Catalog:
     ) -> DerivedFile:
         """Add a selector or a variants file; the same one twice is one.
 
-        :param before_commit: as in :meth:`add_file`
+        :param before_commit: moves its blob in; called when it is sure that the row will name it
         :raises NoSuchProject: the project is not hosted
+        :raises CatalogChanged: its release is not there any more
         """
-        name, derived = canonicalize_name(project), schema.derived
+        name, derived, files = canonicalize_name(project), schema.derived, schema.files
         with self._writer.begin() as connection:
             found = statements.hosted(connection, project)
             # The project's row is locked before looking, so that two writers of one selector do not both find none.
             statements.bump(connection, found.id)
+            release = select(files.c.id).where(files.c.project_id == found.id, files.c.version == new.version)
+            if connection.execute(release.limit(1)).first() is None:
+                raise CatalogChanged(f"{project} has no release {new.version} any more")
             query = select(derived).where(
                 derived.c.project_id == found.id,
                 derived.c.kind == new.kind,
                 derived.c.filename == new.filename,
                 derived.c.sha256 == new.sha256,
             )
+            # also for a row that is there: its blob may have been lost
             before_commit()
             row = connection.execute(query).first()
             if row is not None:
                 connection.rollback()
                 return rows.derived_of(row, name)
             statements.insert_derived(connection, [new], found.id, None, datetime.now(timezone.utc))
-            before_commit()
             return rows.derived_of(connection.execute(query).one(), name)
 
     # Tokens; see cpufit_wheelhouse.catalog.tokens.
