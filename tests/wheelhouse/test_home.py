@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
+from cpufit_wheelhouse.catalog.engine import open_engine
 from cpufit_wheelhouse.home import open_home
 
 
@@ -53,3 +56,22 @@ def test_two_may_have_one_home_open(tmp_path: Path) -> None:
     with open_home(tmp_path) as one, open_home(tmp_path) as other:
         one.catalog.ensure_project("demo")
         assert other.catalog.project("demo") is not None
+
+
+def test_many_may_make_one_database_at_once(tmp_path: Path) -> None:
+    """SQLite lets nobody wait who turns its write-ahead log on: one round in ten or so met that."""
+    together = 8
+
+    def connect(path: Path, begun: Barrier) -> str:
+        engine = open_engine(f"sqlite:///{path}")
+        begun.wait()
+        with engine.begin() as connection:
+            mode = str(connection.exec_driver_sql("PRAGMA journal_mode").scalar_one())
+        engine.dispose()
+        return mode
+
+    with ThreadPoolExecutor(together) as threads:
+        for number in range(60):
+            begun = Barrier(together)
+            modes = threads.map(connect, [tmp_path / f"{number}.sqlite3"] * together, [begun] * together)
+            assert list(modes) == ["wal"] * together

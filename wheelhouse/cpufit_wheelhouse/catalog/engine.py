@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import resources
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from cpufit_wheelhouse.errors import StoreError
@@ -22,6 +24,8 @@ from cpufit_wheelhouse.errors import StoreError
 BUSY_TIMEOUT_MS = 5000
 """How long a writer waits for another one's transaction, in milliseconds; ours last a few."""
 
+_WAL_PAUSE = 0.02
+"""Seconds."""
 _WRITES = "cpufit_writes"
 _TURN = "cpufit_turn"
 _MIGRATION = re.compile(r"r(\d{4})_\w+\.py")
@@ -69,11 +73,29 @@ def _set_up_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> 
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _turn_wal_on(cursor)
     cursor.execute("PRAGMA foreign_keys = ON")
     # A commit waits for the disk: what was answered with "stored" survives a power cut.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.close()
+
+
+def _turn_wal_on(cursor: DBAPICursor) -> None:
+    """Turn write-ahead logging on, which the database remembers.
+
+    Of two that do so at once in a new database, SQLite tells one that it is locked, without the wait that it knows
+    elsewhere: each of them reads it, and wants it for itself alone.
+    """
+    give_up = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:  # noqa: PERF203  # each turn waits for another process
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(_WAL_PAUSE)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:
