@@ -197,6 +197,20 @@ class TestWhatCannotBeMended:
         assert found(home) == []
         assert home.catalog.hidings.show("demo", file.sha256)
 
+    def test_what_an_upload_brought_back_since_it_was_found_is_left_alone(self, home: Home) -> None:
+        """A verification of a large store takes hours."""
+        file = fast(home).file
+        damage(home, file.sha256)
+        (damaged,) = found(home)
+        home.blobs.path(file.sha256).unlink()
+        (missing,) = found(home)
+        assert fast(home).status == "same"
+        for finding in (damaged, missing):
+            assert Repair(home=home).run(finding).outcome == "mended"
+        assert found(home) == []
+        assert home.blobs.exists(file.sha256)
+        assert home.catalog.hidings.of("demo") == ()
+
     def test_held_bytes_are_set_aside(self, home: Home) -> None:
         folder = home.path / "held"
         folder.mkdir()
