@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from tests.wheelhouse.ingest_support import NAME, on_disk, put, sdist_bytes, state, wheel_bytes
 
 from cpufit_wheelhouse.catalog import CatalogChanged, NewDerived, StoredFile
@@ -167,6 +168,16 @@ class TestAFreeze:
         home.catalog.add_derived("demo", selector)
         home.catalog.freezes.set("demo", "1.0", selector.sha256, files(home), seen=serial(home), **SAID)
         return selector
+
+    def test_names_its_selector_until_it_ends(self, home: Home) -> None:
+        selector = self.freeze(home)
+        with home.catalog._writer.begin() as connection:
+            connection.execute(text("DELETE FROM derived"))
+        forget(home.catalog, home.blobs, [selector.sha256])
+        assert home.blobs.exists(selector.sha256)
+        assert home.catalog.freezes.end("demo", "1.0", **SAID)
+        forget(home.catalog, home.blobs, [selector.sha256])
+        assert not home.blobs.exists(selector.sha256)
 
     def test_ends_with_a_file_that_its_selector_could_choose(self, home: Home) -> None:
         self.freeze(home)

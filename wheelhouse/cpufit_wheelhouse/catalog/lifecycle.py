@@ -164,7 +164,7 @@ _BLOBS = {
     schema.files: (schema.files.c.sha256, schema.files.c.metadata_sha256, schema.files.c.attestations_sha256),
     schema.derived: (schema.derived.c.sha256, schema.derived.c.metadata_sha256),
 }
-"""Every column that names a blob."""
+"""Every column of these that names a blob; a freeze names one too as long as it is in force."""
 
 
 def _removed(connection: Connection, table: Table, which: ColumnElement[bool]) -> frozenset[str]:
@@ -180,6 +180,9 @@ def _named(connection: Connection, blobs: Iterable[str]) -> frozenset[str]:
         for columns in _BLOBS.values():
             rows = connection.execute(select(*columns).where(or_(*(column.in_(some) for column in columns))))
             named.update(sha256 for row in rows for sha256 in row if sha256 is not None)
+        frozen = schema.freezes.c.selector_sha256
+        in_force = select(frozen).where(frozen.in_(some), schema.freezes.c.ended_at.is_(None))
+        named.update(connection.execute(in_force).scalars())
     return wanted & named
 
 
