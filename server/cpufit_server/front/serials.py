@@ -26,7 +26,10 @@ class SqliteSerials:
 
     def __init__(self, path: Path) -> None:
         """Take the catalog's file, which exists."""
-        self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+        # no timeout: whoever waited here would keep every request waiting
+        self._connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=0
+        )
         self._connection.execute("PRAGMA query_only = ON")
 
     def of(self, name: str) -> int | None:
