@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ pytestmark = [pytest.mark.flow, pytest.mark.skipif(os.name == "nt", reason="SIGK
 
 MANY = os.environ.get("CPUFIT_TEST_GRID") == "1"
 UPLOAD_ROUNDS = 40 if MANY else 4
+DELETION_ROUNDS = 30 if MANY else 3
 COMMAND_ROUNDS = 15 if MANY else 1
 SETTINGS = {"CPUFIT_WANTED": "false"}
 PLATFORM = "cp311-abi3-manylinux_2_17_x86_64"
@@ -85,8 +87,8 @@ class Site:
                 process.send_signal(signal.SIGINT)
             process.wait(timeout=30)
 
-    def check(self, url: str) -> None:
-        """Hold what a server serves, and all that is stored, against what was promised."""
+    def check(self, url: str) -> set[str]:
+        """Hold what a server serves, and all that is stored, against what was promised; returns the files' names."""
         listed: dict[str, str] = {}
         with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
             for project in client.get("/simple/", headers=JSON).json()["projects"]:
@@ -99,6 +101,7 @@ class Site:
             assert listed.get(filename) == hashlib.sha256(data).hexdigest(), f"{filename} was lost"
         with open_home(self.home, sweep=False) as home:
             assert [one for one in Verification(home=home).findings() if not one.harmless] == []
+        return set(listed)
 
 
 def _check_file(client: httpx.Client, address: str, file: Mapping[str, Any]) -> None:
@@ -235,5 +238,75 @@ def test_reinspection(site: Site, figures: dict[str, str]) -> None:
     figures["kills of a reinspection"] = f"{COMMAND_ROUNDS}, {alive} before its end"
 
 
-# Deleting files belongs here as well: killed_commands(site, "project", "delete", …) with what is left held against
-# what was there before, as soon as the command is in this tree.
+class Deletions:
+    """Deletes releases until the server is gone; what was answered, and what was only asked for."""
+
+    def __init__(self, url: str, token: str, versions: Iterator[str]) -> None:
+        self._url = url
+        self._auth = ("__token__", token)
+        self._versions = versions
+        self._lock = threading.Lock()
+        self.answered: set[str] = set()
+        self.asked: set[str] = set()
+        self._threads = [threading.Thread(target=self._run) for _ in range(3)]
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self) -> None:
+        with httpx.Client(base_url=self._url, timeout=60, trust_env=False) as client:
+            while (version := self._next()) is not None:
+                address = f"/api/v1/projects/killed/releases/{version}"
+                try:
+                    sent = client.delete(address, params={"why": "broken"}, auth=self._auth)
+                except httpx.TransportError:
+                    return
+                if sent.status_code == 200:
+                    self.answered.add(version)
+                else:
+                    assert sent.json()["code"] == "catalog-changed", sent.text
+
+    def _next(self) -> str | None:
+        with self._lock:
+            version = next(self._versions, None)
+            if version is not None:
+                self.asked.add(version)
+            return version
+
+    def join(self) -> None:
+        for thread in self._threads:
+            thread.join()
+
+
+def test_deletions(site: Site, figures: dict[str, str]) -> None:
+    """Beside uploads: what was deleted is gone, what nobody asked to delete is whole, of the rest one or the other."""
+    token = site.command("token", "create", "--project", "killed", "--scope", "admin", "--scope", "upload").strip()
+    folder = site.folder / "wheels"
+    folder.mkdir()
+    names = {f"1.{number}": wheel(number) for number in range(20 * DELETION_ROUNDS)}
+    for name, data in names.values():
+        (folder / name).write_bytes(data)
+    site.command("import", str(folder))
+    site.promised.update(names.values())
+    gone: set[str] = set()
+    left, last = iter(names), len(names)
+    for number in range(DELETION_ROUNDS):
+        delay = site.moments.uniform(0.02, 0.6)
+        with site.server() as (url, process):
+            uploads, deletions = Uploads(site, url, token, last), Deletions(url, token, left)
+            time.sleep(delay)
+            process.kill()
+            deletions.join()
+            last = uploads.ended()
+        gone |= {names[version][0] for version in deletions.answered}
+        for version in deletions.asked:
+            site.promised.pop(names[version][0], None)
+        with site.server() as (url, _), _told(f"round {number}, killed after {delay:.3f} s"):
+            assert not gone & site.check(url)
+    site.command("sweep", "--older-than", "0h")
+    with open_home(site.home) as home:
+        young = timedelta(0)
+        assert [one for one in Verification(home=home, young=young).findings() if one.kind == "orphan"] == []
+    with site.server() as (url, _):
+        assert not gone & site.check(url)
+    assert gone
+    figures["deletions answered 200 and gone after kills"] = f"{len(gone)}, {DELETION_ROUNDS} kills"
