@@ -70,6 +70,22 @@ def test_a_backup_becomes_a_home_with_all_that_was_there(home: Home, tmp_path: P
         assert [held.state for held in new.catalog.inspections.held()] == ["waiting"]
 
 
+@pytest.mark.parametrize("name", ["copy", "copy.tar"])
+def test_what_is_deleted_when_it_is_in_the_copy_is_counted(home: Home, tmp_path: Path, name: str) -> None:
+    brought: list[int] = []
+
+    def advance(size: int) -> None:
+        brought.append(size)
+        if len(brought) == 5:  # the last one
+            delete(home, "demo-1.0.tar.gz")
+
+    done = Backup(home=home, target=tmp_path / name).run(advance)
+    assert (done.files, done.lost) == (5, ())
+    restored = restore(tmp_path / name, tmp_path / "new")
+    assert (restored.files, restored.size, restored.lost) == (5, done.size, ())
+    assert (restored.manifest.files, restored.manifest.size) == (5, done.size)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="POSIX modes")
 @pytest.mark.parametrize("name", ["copy", "copy.tar"])
 def test_nobody_else_reads_a_backup(home: Home, tmp_path: Path, name: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -85,14 +85,15 @@ class Backup:
                 if not gone or gone == before:  # what is gone twice was lost long ago
                     break
             digest = digest_of(catalog)
-            sizes = self._sizes(named)
+            # of the copy: in the store some of them may be deleted by now
+            sizes = [size for name in named if (size := copy.size_of(name)) is not None]
             manifest = Manifest(
                 cpufit=version("cpufit"),
                 created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
                 catalog=f"catalog-{digest[:16]}.sqlite3",
                 catalog_sha256=digest,
                 files=len(sizes),
-                size=sum(sizes.values()),
+                size=sum(sizes),
             )
             copy.finish(manifest, catalog, frozenset(named))
             lost = self._checked(copy, named, advance)
@@ -102,16 +103,6 @@ class Backup:
         """Make a folder for the copy of the catalog, where there is room for backups; a later one removes its like."""
         folder = self.target if self.target.is_dir() else self.target.parent
         return tempfile.TemporaryDirectory(dir=folder, prefix=".", suffix=PART, ignore_cleanup_errors=True)
-
-    def _sizes(self, named: Mapping[str, str]) -> dict[str, int]:
-        """Return the size of each file that is there."""
-        sizes = {}
-        for name, sha256 in named.items():
-            path = self._path(name, sha256)
-            with suppress(FileNotFoundError):  # deleted in this moment
-                if path is not None:
-                    sizes[name] = path.stat().st_size
-        return sizes
 
     def _path(self, name: str, sha256: str) -> Path | None:
         if name.startswith("held/"):
@@ -129,12 +120,12 @@ class Backup:
             size = None
             try:
                 size = None if path is None else path.stat().st_size
-                if path is not None and not copy.has(name, size):
+                if path is not None and copy.size_of(name) != size:
                     copy.add(name, path)
                     added.add(name)
             except FileNotFoundError:
                 path = None
-            if path is None and not copy.has(name, None):
+            if path is None and copy.size_of(name) is None:
                 gone.append(name)
             advance(size or 0)
         return gone

@@ -100,8 +100,8 @@ class CopySource(Protocol):
 class CopyTarget(Protocol):
     """A copy that is written."""
 
-    def has(self, name: str, size: int | None) -> bool:
-        """Tell whether a file is in it already: of this size in bytes, or of any."""
+    def size_of(self, name: str) -> int | None:
+        """Return the bytes of a file that is in it already; None where it is not."""
 
     def add(self, name: str, source: Path) -> None:
         """Take a file in, in place of one of the same name.
@@ -150,11 +150,11 @@ class FolderCopy(FolderSource):
         if foreign:
             raise NotABackup(f"{folder} holds something else: {min(foreign)}")
 
-    def has(self, name: str, size: int | None) -> bool:
-        """Tell whether a file is there, with this size."""
+    def size_of(self, name: str) -> int | None:
+        """Return the bytes of a file that is there; None where it is not."""
         with suppress(FileNotFoundError):
-            return (self._folder / name).stat().st_size == size or size is None
-        return False
+            return (self._folder / name).stat().st_size
+        return None
 
     def add(self, name: str, source: Path) -> None:
         """Link or copy a file: whole or not at all."""
@@ -193,15 +193,15 @@ class TarCopy:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._part = path.with_name(f"{path.name}{PART}")
-        self._names: set[str] = set()
+        self._sizes: dict[str, int] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         self._stream = os.fdopen(os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b")
         # closed by finish, or with its stream by close
         self._tar = tarfile.TarFile(fileobj=self._stream, mode="w", format=tarfile.PAX_FORMAT)
 
-    def has(self, name: str, size: int | None) -> bool:  # noqa: ARG002  # the protocol's arguments
-        """Tell whether this run took the file in already."""
-        return name in self._names
+    def size_of(self, name: str) -> int | None:
+        """Return the bytes of a file that this run took in already; None where it did not."""
+        return self._sizes.get(name)
 
     def add(self, name: str, source: Path) -> None:
         """Append a file."""
@@ -210,7 +210,7 @@ class TarCopy:
             member = tarfile.TarInfo(name)
             member.size, member.mtime, member.mode = told.st_size, int(told.st_mtime), 0o600
             self._tar.addfile(member, stream)
-        self._names.add(name)
+        self._sizes[name] = told.st_size
 
     def finish(self, manifest: Manifest, catalog: Path, names: frozenset[str]) -> None:
         """Append catalog and manifest and let the tar appear; what it has beyond the names does no harm."""
