@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from tests.attesting import attestation
 from tests.wheelhouse.ingest_support import NAME, X86, put, state, wheel_bytes
 
 from cpufit_resolver.need import parse_need
+from cpufit_wheelhouse import holding as holding_module
 from cpufit_wheelhouse.admission.rules import AdmissionRules
 from cpufit_wheelhouse.archive import WheelInfo
+from cpufit_wheelhouse.blobs import fsync_folder
 from cpufit_wheelhouse.catalog import HeldFile
 from cpufit_wheelhouse.errors import NotAWheel
 from cpufit_wheelhouse.holding import Holding
@@ -240,3 +243,26 @@ def test_a_held_file_is_held_to_the_rules_of_uploads(home: Home, slow: Slow) -> 
     slow.job.set_result(V3)
     assert (now(home, held).state, home.catalog.projects()) == ("refused", ())
     assert (now(home, held).error or {})["code"] == "platform-tag-not-allowed"
+
+
+def test_bytes_that_come_again_are_not_removed_with_the_earlier_ones(
+    home: Home, holding: Holding, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process decides a held file in the moment in which the same bytes come to be held here."""
+    earlier = upload(home, holding)
+    home.catalog.inspections.decide_held(earlier.id, "refused", {})
+    with open_home(home.path, sweep=False) as elsewhere:
+        other = Holding(elsewhere.path, elsewhere.catalog, elsewhere.blobs, elsewhere.ingest)
+        forgetting = Thread(target=other._forget, args=(earlier,))
+
+        def overtaken(folder: Path) -> None:
+            forgetting.start()
+            forgetting.join(0.5)  # it ends, or waits for the transaction that is open here
+            fsync_folder(folder)
+
+        monkeypatch.setattr(holding_module, "fsync_folder", overtaken)
+        again = upload(home, holding)
+        forgetting.join()
+    assert again.id != earlier.id
+    slow.job.set_result(V3)
+    assert now(home, again).state == "accepted"

@@ -12,7 +12,6 @@ import logging
 import os
 import secrets
 import shutil
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
@@ -63,8 +62,6 @@ class Holding:
         self._catalog = catalog
         self._blobs = blobs
         self._ingest = ingest
-        self._lock = threading.Lock()
-        """Held while the bytes and the rows of held files are brought together or apart."""
 
     def hold(
         self,
@@ -96,9 +93,11 @@ class Holding:
             declared=declared,
             provenance={**provenance, **kept},
         )
-        with self._lock:
-            self._keep(staged.path, new.sha256)
-            held = self._catalog.inspections.hold(new)
+        part = self._linked(staged.path)
+        try:
+            held = self._catalog.inspections.hold(new, before_commit=lambda: self._move(part, new.sha256))
+        finally:
+            part.unlink(missing_ok=True)  # a rename of one link of a file onto another one does nothing
         job.add_done_callback(partial(self._ended, held))
         return held
 
@@ -169,23 +168,26 @@ class Holding:
         self._catalog.inspections.decide_held(held.id, "refused", told)
         self._forget(held)
 
-    def _keep(self, source: Path, sha256: str) -> None:
-        """Bring the bytes into the folder: whole or not at all, and on disk."""
+    def _linked(self, source: Path) -> Path:
+        """Bring the bytes into the folder, under a name of their own; they are on disk."""
         self._folder.mkdir(exist_ok=True)
         part = self._folder / f"{secrets.token_hex(16)}.part"
         try:
             os.link(source, part)
         except OSError:  # a file system without links
             shutil.copyfile(source, part)
+            with part.open("rb+") as stream:
+                os.fsync(stream.fileno())
+        return part
+
+    def _move(self, part: Path, sha256: str) -> None:
         part.replace(self._folder / sha256)
-        part.unlink(missing_ok=True)  # a rename of one link of a file onto another one does nothing
         fsync_folder(self._folder)
 
     def _forget(self, held: HeldFile) -> None:
-        with self._lock:
-            waiting = self._catalog.inspections.held(state="waiting")
-            if not any(other.sha256 == held.sha256 for other in waiting):
-                (self._folder / held.sha256).unlink(missing_ok=True)
+        """Remove the bytes, unless they came again: to this process, or to another one with the same home."""
+        place = self._folder / held.sha256
+        self._catalog.inspections.while_not_waiting(held.sha256, lambda: place.unlink(missing_ok=True))
 
     def _sweep(self, waiting: set[str]) -> None:
         """Remove what killed servers left; what is fresh may be another server's that is about to write its row."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Literal
@@ -114,8 +114,11 @@ class InspectionTable:
         with self._writer.begin() as connection:
             return _end_overrides(connection, sha256, datetime.now(timezone.utc)) > 0
 
-    def hold(self, new: NewHeld) -> HeldFile:
-        """Record a held file; the same bytes with the same name and declared need wait once."""
+    def hold(self, new: NewHeld, *, before_commit: Callable[[], object] = lambda: None) -> HeldFile:
+        """Record a held file; the same bytes with the same name and declared need wait once.
+
+        :param before_commit: brings its bytes to their place, while nobody can remove them as not waited for
+        """
         held = schema.held
         same = select(held).where(
             held.c.sha256 == new.sha256,
@@ -130,7 +133,16 @@ class InspectionTable:
                 values = {**columns, "state": "waiting", "created_at": datetime.now(timezone.utc)}
                 connection.execute(insert(held), values)
                 row = connection.execute(same).one()
+            before_commit()
             return _held(row)
+
+    def while_not_waiting(self, sha256: str, act: Callable[[], object]) -> None:
+        """Do something with the bytes of held files if none of them waits, while none can come to wait."""
+        held = schema.held
+        with self._writer.begin() as connection:
+            waiting = select(held.c.id).where(held.c.sha256 == sha256, held.c.state == "waiting")
+            if connection.execute(waiting.limit(1)).first() is None:
+                act()
 
     def held(self, held_id: int | None = None, *, state: HeldState | None = None) -> tuple[HeldFile, ...]:
         """Return held files, oldest first: all, one, or those in a state."""
