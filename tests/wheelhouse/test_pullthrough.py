@@ -90,6 +90,21 @@ class TestFiles:
         spool.discard()
         assert cache.has(spool.sha256)
 
+    def test_whoever_joins_when_it_just_went_into_the_cache_reads_it_there(self, tmp_path: Path) -> None:
+        cache = FileCache(tmp_path, 1 << 20)
+        spool = cache.stage(hashlib.sha256(b"one").hexdigest())
+        spool.write(b"one")
+        spool.keep()
+        reading = spool.open()
+        assert reading.read_at(0, 100) == b"one"
+        reading.close()
+
+    def test_one_that_was_discarded_is_not_opened(self, tmp_path: Path) -> None:
+        spool = FileCache(tmp_path, 1 << 20).stage("0" * 64)
+        spool.discard()
+        with pytest.raises(FileNotFoundError):
+            spool.open()
+
     def test_wrong_bytes_are_never_kept(self, tmp_path: Path) -> None:
         cache = FileCache(tmp_path, 1 << 20)
         spool = cache.stage("0" * 64)

@@ -63,13 +63,23 @@ class Spool:
         self.size += len(data)
 
     def open(self) -> Reading:
-        """Open it for reading; what is written later is seen too, also after it went into the cache."""
+        """Open it for reading; what is written later is seen too, also after it went into the cache.
+
+        :raises FileNotFoundError: it was discarded
+        """
         self._folder.pin(self.sha256)
         try:
-            return Reading(self._path.open("rb", buffering=0), lambda: self._folder.unpin(self.sha256))
+            return Reading(self._opened(), lambda: self._folder.unpin(self.sha256))
         except BaseException:
             self._folder.unpin(self.sha256)
             raise
+
+    def _opened(self) -> BinaryIO:
+        try:
+            return self._path.open("rb", buffering=0)
+        except FileNotFoundError:
+            # another thread took it into the cache in this moment
+            return self._folder.path(self.sha256).open("rb", buffering=0)
 
     def check(self) -> None:
         """Compare what was written with what was announced.
