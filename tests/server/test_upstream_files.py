@@ -19,6 +19,7 @@ from tests.server.upstream_index import UpstreamIndex, sha256, upstream_server
 
 from cpufit_server.upstream.parts import Parts
 from cpufit_server.upstream.ranges import Part, Unsatisfiable, part_of
+from cpufit_wheelhouse.pullthrough import FileCache, Reading
 from cpufit_wheelhouse.simple_page import PageFile
 
 if TYPE_CHECKING:
@@ -73,6 +74,24 @@ def test_a_file_is_fetched_once_and_then_cached(passing: Any, index: UpstreamInd
     assert index.counts()[f"/files/{SDIST}"] == 1
     assert passing.client.get(url, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
     assert staged(passing) == []
+
+
+def test_a_file_that_comes_in_between_two_looks_is_not_fetched_again(
+    passing: Any, index: UpstreamIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = index.add("other", SDIST, DATA)
+    assert passing.client.get(url).content == DATA
+    assert eventually(lambda: kept(passing) == [sha256(DATA)])
+    looks: list[str] = []
+    real = FileCache.open
+
+    def overtaken(cache: FileCache, sha256: str) -> Reading | None:
+        looks.append(sha256)
+        return None if len(looks) == 1 else real(cache, sha256)
+
+    monkeypatch.setattr(FileCache, "open", overtaken)
+    assert passing.client.get(url).content == DATA
+    assert index.counts()[f"/files/{SDIST}"] == 1
 
 
 def test_many_clients_of_a_cold_file_cause_one_fetch_and_get_bytes_while_it_comes(

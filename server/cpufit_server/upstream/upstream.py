@@ -217,7 +217,10 @@ class Upstream:
         if not self._may_ask(project, ask=ask):
             return None
         file = await self._find(project, sha256, filename, ask=True)
-        return file if file is None else self._downloads.running(sha256) or file
+        if file is None:
+            return None
+        # what was on its way at the first look may be here by now
+        return self._downloads.running(sha256) or await run_in_threadpool(self._files.open, sha256) or file
 
     def fetch(self, project: str, file: PageFile) -> Download:
         """Begin to fetch a file, or join those who wait for it.
