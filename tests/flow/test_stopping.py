@@ -111,6 +111,9 @@ def test_a_download_and_an_upload_under_way_are_finished(tmp_path: Path) -> None
     with serving(tmp_path, grace=60) as (port, token, process):
         put(port, token, big)
         with begun_download(port, big) as download, Upload(port, token, small) as upload:
+            # what waits in the kernel's queue to be accepted is not under way yet
+            while not any((tmp_path / "home" / "staging").iterdir()):
+                time.sleep(0.01)
             process.send_signal(signal.SIGTERM)
             wait_until_refused(port)
             assert process.poll() is None
