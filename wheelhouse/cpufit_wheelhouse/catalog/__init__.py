@@ -10,7 +10,7 @@
     tokens.py      what may be read, uploaded and changed, and with which secret
     freezes.py     releases whose selector keeps its bytes
     inspections.py verdicts, overrides, files held until their verdict comes; hidings.py: files in no view
-    references.py  which blobs the rows name; figures.py: how much there is
+    naming.py      which columns name blobs; references.py: which rows do; figures.py: how much there is
     demands.py     what was wanted and is not here; upstream.py: what was found out about files of another index
     schema.py      the tables; engine.py: connections; migrations/: how the tables came to be
 

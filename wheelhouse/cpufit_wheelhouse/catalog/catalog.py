@@ -136,22 +136,13 @@ class Catalog:
             project = statements.find_project(connection, canonicalize_name(name))
             if project is None:
                 return None
-            files, derived = schema.files, schema.derived
-            file_rows = connection.execute(
-                select(files).where(files.c.project_id == project.id).order_by(files.c.id)
-            ).all()
-            derived_rows = connection.execute(
-                select(derived).where(derived.c.project_id == project.id).order_by(derived.c.id)
-            ).all()
-            hidings = hidden_in(connection, project.id)
-            freezes = freezes_in_force(connection, project.id)
-        return ProjectSnapshot(
-            project=project,
-            files=tuple(rows.file_of(row, project.name) for row in file_rows),
-            derived=tuple(rows.derived_of(row, project.name) for row in derived_rows),
-            hidings=hidings,
-            freezes=freezes,
-        )
+            return ProjectSnapshot(
+                project=project,
+                files=statements.files_in(connection, project),
+                derived=statements.derived_in(connection, project),
+                hidings=hidden_in(connection, project.id),
+                freezes=freezes_in_force(connection, project.id),
+            )
 
     def neighbours(self, name: str, new: NewFile) -> ProjectSnapshot | None:
         """Return a project as a new file meets it; None if it is not hosted.

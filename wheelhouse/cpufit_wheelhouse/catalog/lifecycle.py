@@ -14,15 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, delete, select, update
 
-from . import freezes, journal, schema, statements
+from . import freezes, journal, naming, schema, statements
 from .engine import for_writing
 from .records import Freeze, Project, ProjectStatus, StoredFile
 
 _Value = TypeVar("_Value", int, str)
-_AT_ONCE = 500
-"""How many values one statement names: databases have their limits."""
 
 
 class LifecycleTable:
@@ -110,7 +108,7 @@ class LifecycleTable:
     def named(self, blobs: Iterable[str]) -> frozenset[str]:
         """Return those blobs, given by their SHA-256, that some row names."""
         with self._engine.begin() as connection:
-            return _named(connection, blobs)
+            return naming.named(connection, blobs)
 
     def remove_unnamed(self, blobs: Iterable[str], remove: Callable[[str], object]) -> None:
         """Have those blobs removed that no row names, while no other writer can write a row that does.
@@ -119,7 +117,7 @@ class LifecycleTable:
         """
         for some in _portions(sorted(set(blobs))):
             with self._writer.begin() as connection:
-                named = _named(connection, some)
+                named = naming.named(connection, some)
                 for sha256 in some:
                     if sha256 not in named:
                         remove(sha256)
@@ -160,32 +158,13 @@ def _remove_files(
     return blobs
 
 
-_BLOBS = {
-    schema.files: (schema.files.c.sha256, schema.files.c.metadata_sha256, schema.files.c.attestations_sha256),
-    schema.derived: (schema.derived.c.sha256, schema.derived.c.metadata_sha256),
-}
-"""Every column of these that names a blob; a freeze names one too as long as it is in force."""
-
-
 def _removed(connection: Connection, table: Table, which: ColumnElement[bool]) -> frozenset[str]:
     """Remove rows and return the blobs that they named."""
-    rows = connection.execute(select(*_BLOBS[table]).where(which)).all()
+    rows = connection.execute(select(*naming.BLOBS[table]).where(which)).all()
     connection.execute(delete(table).where(which))
     return frozenset(sha256 for row in rows for sha256 in row if sha256 is not None)
 
 
-def _named(connection: Connection, blobs: Iterable[str]) -> frozenset[str]:
-    wanted, named = frozenset(blobs), set[str]()
-    for some in _portions(wanted):
-        for columns in _BLOBS.values():
-            rows = connection.execute(select(*columns).where(or_(*(column.in_(some) for column in columns))))
-            named.update(sha256 for row in rows for sha256 in row if sha256 is not None)
-        frozen = schema.freezes.c.selector_sha256
-        in_force = select(frozen).where(frozen.in_(some), schema.freezes.c.ended_at.is_(None))
-        named.update(connection.execute(in_force).scalars())
-    return wanted & named
-
-
 def _portions(values: Iterable[_Value]) -> Iterator[list[_Value]]:
     listed = list(values)
-    return (listed[start : start + _AT_ONCE] for start in range(0, len(listed), _AT_ONCE))
+    return (listed[start : start + naming.AT_ONCE] for start in range(0, len(listed), naming.AT_ONCE))

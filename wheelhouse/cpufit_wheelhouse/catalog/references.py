@@ -21,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from . import schema, statements
+from . import naming, schema, statements
 from .engine import for_writing
 
 Role = Literal[
@@ -91,7 +91,7 @@ class ReferenceTable:
     def while_unnamed(self, sha256: str, act: Callable[[], object]) -> bool:
         """Do something with a blob that no row names, while none can come to name it; False where one does."""
         with self._writer.begin() as connection:
-            if _read(connection, lambda column: column == sha256):
+            if naming.named(connection, [sha256]):
                 return False
             act()
             return True

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, Table, func, insert, select, update
 from cpufit_wheelhouse.errors import NoSuchProject, StoreError
 
 from . import rows, schema
-from .records import NewDerived, NewFile, Project, StoredFile
+from .records import DerivedFile, NewDerived, NewFile, Project, StoredFile
 
 _MOST_IDS = 500
 """Ids in one query; databases limit the parameters of a statement."""
@@ -108,6 +108,20 @@ def find_file(connection: Connection, file_id: int) -> StoredFile:
     """Return a file by its id."""
     row = connection.execute(with_project(schema.files).where(schema.files.c.id == file_id)).one()
     return rows.file_of(row, row.project_name)
+
+
+def files_in(connection: Connection, project: Project) -> tuple[StoredFile, ...]:
+    """Return a project's files in the order of arrival."""
+    files = schema.files
+    query = select(files).where(files.c.project_id == project.id).order_by(files.c.id)
+    return tuple(rows.file_of(row, project.name) for row in connection.execute(query))
+
+
+def derived_in(connection: Connection, project: Project) -> tuple[DerivedFile, ...]:
+    """Return what was derived of a project's files, in order."""
+    derived = schema.derived
+    query = select(derived).where(derived.c.project_id == project.id).order_by(derived.c.id)
+    return tuple(rows.derived_of(row, project.name) for row in connection.execute(query))
 
 
 def neighbours(connection: Connection, project: Project, new: NewFile) -> tuple[tuple[StoredFile, ...], int]:
