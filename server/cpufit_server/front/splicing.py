@@ -20,12 +20,12 @@ import struct
 import zlib
 from dataclasses import dataclass
 
+from .gaps import LONGEST_WORD, parts_between, same_length, that_works
+
 _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _POLYNOMIAL = 0xEDB88320
 _ONE = 1 << 31
 _ALL = 0xFFFFFFFF
-_LONGEST_BLOCK = 0xFFFF
-_TRIES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +48,11 @@ class SplicedGzip:
 
         :raises ValueError: it is not as long as the one that it replaces
         """
-        if len(word) != self.length:
-            raise ValueError(f"a word of {len(word)} bytes where {self.length} are left out")
+        same_length(word, self.length)
         checksum = self.checksum
         for table, byte in zip(self.contributions, word, strict=True):
             checksum ^= table[byte]
-        block = struct.pack("<BHH", 0, self.length, self.length ^ _LONGEST_BLOCK) + word
+        block = struct.pack("<BHH", 0, self.length, self.length ^ LONGEST_WORD) + word
         return block.join(self.pieces) + struct.pack("<II", checksum, self.size & _ALL)
 
 
@@ -62,23 +61,19 @@ def splice_gzip(text: bytes, word: bytes, *, level: int = 6) -> SplicedGzip | No
 
     :param level: zlib's
     """
-    parts = text.split(word) if 0 < len(word) <= _LONGEST_BLOCK else []
-    if len(parts) < 2:
+    parts = parts_between(text, word)
+    if not parts:
         return None
-    zeros = bytes(len(word))
     contributions = _contributions(parts, len(word))
-    checksum = zlib.crc32(zeros.join(parts))
-    for _ in range(_TRIES):
-        made = SplicedGzip(
-            pieces=_compressed(parts, len(word), level),
-            length=len(word),
-            size=len(text),
-            checksum=checksum,
-            contributions=contributions,
+    checksum = zlib.crc32(bytes(len(word)).join(parts))
+
+    def make() -> SplicedGzip:
+        pieces = _compressed(parts, len(word), level)
+        return SplicedGzip(
+            pieces=pieces, length=len(word), size=len(text), checksum=checksum, contributions=contributions
         )
-        if all(_unpacks_to(made.with_word(other), other.join(parts)) for other in (word, os.urandom(len(word)))):
-            return made
-    return None
+
+    return that_works(make, parts, word, _unpacked)
 
 
 def _compressed(parts: list[bytes], length: int, level: int) -> tuple[bytes, ...]:
@@ -93,11 +88,11 @@ def _compressed(parts: list[bytes], length: int, level: int) -> tuple[bytes, ...
     return (_HEADER + pieces[0], *pieces[1:])
 
 
-def _unpacks_to(packed: bytes, text: bytes) -> bool:
+def _unpacked(packed: bytes) -> bytes | None:
     try:
-        return zlib.decompress(packed, zlib.MAX_WBITS | 16) == text
+        return zlib.decompress(packed, zlib.MAX_WBITS | 16)
     except zlib.error:
-        return False
+        return None
 
 
 def _contributions(parts: list[bytes], length: int) -> tuple[tuple[int, ...], ...]:

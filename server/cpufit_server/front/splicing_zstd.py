@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import zstandard
 
-_TRIES = 8
-_LONGEST_BLOCK = 0xFFFF
+from .gaps import parts_between, same_length, that_works
+
 _HEAD = 3
 """Bytes before the contents of a block."""
 
@@ -31,9 +31,8 @@ class SplicedZstd:
 
         :raises ValueError: it is not as long as the one that it replaces
         """
-        if len(word) != self.length:
-            raise ValueError(f"a word of {len(word)} bytes where {self.length} are left out")
-        return ((self.length << 3).to_bytes(_HEAD, "little") + word).join(self.pieces)
+        head = (self.length << 3).to_bytes(_HEAD, "little")
+        return (head + same_length(word, self.length)).join(self.pieces)
 
 
 def splice_zstd(text: bytes, word: bytes, *, level: int = 6) -> SplicedZstd | None:
@@ -41,14 +40,12 @@ def splice_zstd(text: bytes, word: bytes, *, level: int = 6) -> SplicedZstd | No
 
     :param level: zstd's
     """
-    parts = text.split(word) if 0 < len(word) <= _LONGEST_BLOCK else []
-    if len(parts) < 2:
+    parts = parts_between(text, word)
+    if not parts:
         return None
-    for _ in range(_TRIES):
-        made = SplicedZstd(pieces=_compressed(parts, len(word), level), length=len(word))
-        if all(_unpacks_to(made.with_word(other), other.join(parts)) for other in (word, os.urandom(len(word)))):
-            return made
-    return None
+    return that_works(
+        lambda: SplicedZstd(pieces=_compressed(parts, len(word), level), length=len(word)), parts, word, _unpacked
+    )
 
 
 def _compressed(parts: list[bytes], length: int, level: int) -> tuple[bytes, ...]:
@@ -64,8 +61,8 @@ def _compressed(parts: list[bytes], length: int, level: int) -> tuple[bytes, ...
     return tuple(pieces)
 
 
-def _unpacks_to(packed: bytes, text: bytes) -> bool:
+def _unpacked(packed: bytes) -> bytes | None:
     try:
-        return bool(zstandard.ZstdDecompressor().decompressobj().decompress(packed) == text)
+        return bytes(zstandard.ZstdDecompressor().decompressobj().decompress(packed))
     except zstandard.ZstdError:
-        return False
+        return None
