@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -17,7 +18,7 @@ from cpufit_resolver.need import parse_need
 from cpufit_wheelhouse import holding as holding_module
 from cpufit_wheelhouse.admission.rules import AdmissionRules
 from cpufit_wheelhouse.archive import WheelInfo
-from cpufit_wheelhouse.blobs import fsync_folder
+from cpufit_wheelhouse.blobs import StagedBlob, fsync_folder
 from cpufit_wheelhouse.catalog import HeldFile
 from cpufit_wheelhouse.errors import NotAWheel
 from cpufit_wheelhouse.holding import Holding
@@ -196,6 +197,23 @@ def test_an_error_of_the_servers_own_is_told_and_nothing_is_left_waiting(
     assert (refused.state, refused.error["code"]) == ("refused", "internal-error")
     assert "no process can be started" in caplog.text
     assert list((home.path / "held").iterdir()) == []
+
+
+def test_a_full_disk_is_no_fault_of_the_file_which_waits_for_the_next_start(
+    home: Home, holding: Holding, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = upload(home, holding)
+
+    def full() -> StagedBlob:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(home.blobs, "stage", full)
+        slow.job.set_result(V3)
+    assert now(home, held).state == "waiting"
+    assert (home.path / "held" / held.sha256).is_file()
+    holding.resume(lambda _path, _filename: slow.job)
+    assert now(home, held).state == "accepted"
 
 
 def test_where_inspection_was_turned_off_what_waits_is_what_was_declared(

@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
+from sqlalchemy.exc import OperationalError
 
 from cpufit_resolver.errors import CpufitError
 
@@ -152,7 +153,10 @@ class Holding:
                     submission=Submission(attestations=known, rules=self._rules),
                 )
         except Exception as error:  # noqa: BLE001  # as above
-            self._refuse(held, error)
+            if _will_pass(error):
+                _log.error("the held file %s (%s) waits for the next start", held.id, held.filename, exc_info=error)
+            else:
+                self._refuse(held, error)
             return
         self._catalog.inspections.decide_held(held.id, "accepted")
         self._forget(held)
@@ -197,3 +201,8 @@ class Holding:
                 # the time of the last change of its links: it was written earlier
                 if path.name not in waiting and path.stat().st_ctime <= border:
                     path.unlink()
+
+
+def _will_pass(error: Exception) -> bool:
+    """Tell whether the store failed and not the file: a full disk, a catalog that is locked."""
+    return isinstance(error, (OSError, OperationalError)) and not isinstance(error, FileNotFoundError)
