@@ -14,6 +14,7 @@ staging files that are swept later, or blobs that no row names.
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -125,9 +126,9 @@ class Ingest:
 
     def restoring(self) -> Ingest:
         """Return the same use case for somebody who may let deleted files come back."""
-        return Ingest(
-            self._catalog, self._blobs, self._inspector, self._limits, below_verdict=self._below, restoring=True
-        )
+        same = copy.copy(self)  # the turns too: they are of the projects, not of who comes
+        same._restoring = True  # noqa: SLF001  # of its own class
+        return same
 
     def wheel(
         self,

@@ -109,6 +109,7 @@ def read_metadata(filename: str, size: int, *, max_bytes: int) -> Generator[Rang
             return _metadata_in(file, name, max_bytes)
         except _Missing as missing:
             wanted = missing.range
+        # zipfile raises NotImplementedError for a member that wants a newer zip, RuntimeError for one that is encrypted
         except (BadZipFile, OSError, NotImplementedError, ValueError, RuntimeError) as error:
             raise NotAWheel(f"the zip cannot be read: {error}", where=filename) from error
 
