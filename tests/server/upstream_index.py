@@ -7,11 +7,14 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 
@@ -150,3 +153,20 @@ def upstream_server() -> Iterator[UpstreamIndex]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def kept(server: Any) -> list[str]:
+    root = server.settings.home / "upstream" / "files" / "kept"
+    return sorted(path.name for path in root.rglob("*") if path.is_file())
+
+
+def staged(server: Any) -> list[Path]:
+    return list((server.settings.home / "upstream" / "files" / "staging").iterdir())
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    """Wait for what happens behind an answer, thirty seconds at most."""
+    deadline = time.monotonic() + 30
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return holds()

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.server.upstream_index import UpstreamIndex, upstream_server
+from tests.server.upstream_index import UpstreamIndex
 
 from cpufit_server.errors import InvalidSetting
 from cpufit_server.settings import Settings
@@ -15,12 +15,6 @@ from cpufit_server.upstream import upstream_index
 from cpufit_server.upstream.freshness import lifetime_of
 
 WHEEL = "other-1.0-py3-none-any.whl"
-
-
-@pytest.fixture
-def index() -> Iterator[UpstreamIndex]:
-    with upstream_server() as found:
-        yield found
 
 
 @pytest.fixture

@@ -7,18 +7,16 @@ import random
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import pytest
-from tests.server.upstream_index import UpstreamIndex, sha256, upstream_server
+from tests.server.upstream_index import UpstreamIndex, eventually, kept, sha256, staged, upstream_server
 
 from cpufit_server.upstream.parts import Parts
-from cpufit_server.upstream.ranges import Part, Unsatisfiable, part_of
 from cpufit_wheelhouse.pullthrough import FileCache, Reading
 from cpufit_wheelhouse.simple_page import PageFile
 
@@ -28,35 +26,6 @@ if TYPE_CHECKING:
 DATA = random.Random(7).randbytes(3_000_000)
 SDIST = "other-1.0.tar.gz"
 WHEEL = "other-1.0-py3-none-any.whl"
-
-
-@pytest.fixture
-def index() -> Iterator[UpstreamIndex]:
-    with upstream_server() as found:
-        yield found
-
-
-@pytest.fixture
-def passing(tmp_path: Path, index: UpstreamIndex, run_server: Callable[..., Any]) -> Iterator[Any]:
-    with run_server(tmp_path / "home", upstream=index.simple) as server:
-        yield server
-
-
-def kept(server: Any) -> list[str]:
-    root = server.settings.home / "upstream" / "files" / "kept"
-    return sorted(path.name for path in root.rglob("*") if path.is_file())
-
-
-def staged(server: Any) -> list[Path]:
-    return list((server.settings.home / "upstream" / "files" / "staging").iterdir())
-
-
-def eventually(holds: Callable[[], bool]) -> bool:
-    """Wait for what happens behind an answer, thirty seconds at most."""
-    deadline = time.monotonic() + 30
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return holds()
 
 
 def test_a_file_is_fetched_once_and_then_cached(passing: Any, index: UpstreamIndex) -> None:
@@ -335,76 +304,6 @@ def test_credentials_come_from_netrc_too(
     assert base64.b64decode(index.asked[0][1]["authorization"].removeprefix("Basic ")) == b"someone:s3cret"
 
 
-class TestMetadata:
-    def test_what_the_upstream_announces_is_passed_through_and_cached(self, passing: Any, index: UpstreamIndex) -> None:
-        metadata = b"Metadata-Version: 2.1\nName: other\nVersion: 1.0\n"
-        url = index.add("other", WHEEL, DATA, **{"core-metadata": {"sha256": sha256(metadata)}})
-        index.files[f"/files/{WHEEL}.metadata"] = metadata
-        assert passing.client.get(f"{url}.metadata").content == metadata
-        index.down = True
-        assert passing.client.get(f"{url}.metadata").content == metadata
-        assert index.counts()[f"/files/{WHEEL}.metadata"] == 1
-        assert f"/files/{WHEEL}" not in index.counts()
-
-    def test_a_wrong_one_is_502_and_not_cached(self, passing: Any, index: UpstreamIndex) -> None:
-        url = index.add("other", WHEEL, DATA, **{"core-metadata": {"sha256": "ab" * 32}})
-        index.files[f"/files/{WHEEL}.metadata"] = b"Name: evil\n"
-        answer = passing.client.get(f"{url}.metadata")
-        assert (answer.status_code, answer.json()["code"]) == (502, "upstream-failed")
-        assert kept(passing) == []
-
-    def test_it_is_read_by_ranges_where_the_upstream_has_none(
-        self, passing: Any, index: UpstreamIndex, make_wheel: Callable[..., Any]
-    ) -> None:
-        filename, data = make_wheel(name="other", requires=("small>=1",), extra=os.urandom(100_000).hex().encode())
-        url = index.add("other", filename, data)
-        assert passing.client.head(url).headers["content-length"] == str(len(data))
-        assert f"/files/{filename}" not in index.counts()
-        assert passing.client.get(url, headers={"Range": "bytes=-100"}).content == data[-100:]
-        assert eventually(lambda: "core-metadata" in passing.page("/simple/other/")["files"][0])
-        (entry,) = passing.page("/simple/other/")["files"]
-        answer = passing.client.get(f"{url}.metadata")
-        assert b"Requires-Dist: small>=1" in answer.content
-        assert entry["core-metadata"] == {"sha256": sha256(answer.content)}
-        ranges = [headers["range"] for path, headers in index.asked if path == f"/files/{filename}"]
-        assert len(ranges) == len(set(ranges)) <= 4, "and not the whole wheel"
-
-    def test_it_is_read_of_a_cached_wheel_where_the_upstream_gives_no_ranges(
-        self, passing: Any, index: UpstreamIndex, make_wheel: Callable[..., Any]
-    ) -> None:
-        index.ranges = False
-        filename, data = make_wheel(name="other")
-        url = index.add("other", filename, data)
-        (entry,) = passing.page("/simple/other/")["files"]
-        assert "core-metadata" not in entry
-        assert passing.client.get(f"{url}.metadata").status_code == 404
-        assert passing.client.get(url).content == data
-        assert eventually(lambda: "core-metadata" in passing.page("/simple/other/")["files"][0])
-        assert passing.client.get(f"{url}.metadata").content.startswith(b"Metadata-Version")
-
-    def test_one_that_was_evicted_is_read_again(
-        self, passing: Any, index: UpstreamIndex, make_wheel: Callable[..., Any]
-    ) -> None:
-        filename, data = make_wheel(name="other")
-        url = index.add("other", filename, data)
-        passing.client.get(url, headers={"Range": "bytes=-100"})
-        assert eventually(lambda: "core-metadata" in passing.page("/simple/other/")["files"][0])
-        first = passing.client.get(f"{url}.metadata").content
-        for path in (passing.settings.home / "upstream" / "files" / "kept").rglob("*"):
-            if path.is_file():
-                path.unlink()
-        assert passing.client.get(f"{url}.metadata").content == first
-
-    def test_it_is_not_read_where_the_settings_say_so(
-        self, tmp_path: Path, index: UpstreamIndex, run_server: Callable[..., Any], make_wheel: Callable[..., Any]
-    ) -> None:
-        filename, data = make_wheel(name="other")
-        url = index.add("other", filename, data)
-        with run_server(tmp_path / "home", upstream=index.simple, upstream_metadata=False) as server:
-            assert server.client.get(url, headers={"Range": "bytes=-100"}).content == data[-100:]
-        assert index.counts() == {"/simple/other/": 1, f"/files/{filename}": 1}
-
-
 def test_a_killed_server_leaves_whole_files_and_one_that_can_be_swept(tmp_path: Path, index: UpstreamIndex) -> None:
     from tests.flow.flow_server import free_port, server_environment  # noqa: PLC0415  # only here
 
@@ -450,25 +349,3 @@ def _healthy(port: int) -> bool:
         return httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=2).status_code == 200
     except httpx.TransportError:
         return False
-
-
-@pytest.mark.parametrize(
-    ("header", "part"),
-    [
-        (None, None),
-        ("bytes=0-9", Part(0, 10)),
-        ("bytes=90-", Part(90, 100)),
-        ("bytes=90-1000", Part(90, 100)),
-        ("bytes=-10", Part(90, 100)),
-        ("bytes=-1000", Part(0, 100)),
-        ("bytes=-0", Unsatisfiable()),
-        ("bytes=100-", Unsatisfiable()),
-        ("bytes=9-3", None),
-        ("bytes=0-1,5-6", None),
-        ("items=0-1", None),
-        ("bytes=-", None),
-        ("bytes=0-" + "9" * 60, None),
-    ],
-)
-def test_the_range_of_a_request(header: str | None, part: object) -> None:
-    assert part_of(header, None, etag='"x"', size=100) == part

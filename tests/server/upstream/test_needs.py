@@ -3,12 +3,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.server.upstream_index import UpstreamIndex, sha256, upstream_server
+from tests.server.upstream_index import UpstreamIndex, sha256
 
 from cpufit_pip_plugin.cpu_check.cli import main as cpu_check
 from cpufit_resolver.need import parse_need
@@ -18,12 +18,6 @@ from cpufit_wheelhouse.inspection.verdict import Verdict
 
 LINUX = "cp311-cp311-manylinux_2_17_x86_64"
 X86 = frozenset({"x86_64"})
-
-
-@pytest.fixture
-def index() -> Iterator[UpstreamIndex]:
-    with upstream_server() as found:
-        yield found
 
 
 @pytest.fixture
