@@ -201,7 +201,7 @@ class Settings(UploadSettings, UpstreamSettings):
 
     access_log: bool = Field(
         default=True,
-        description="Whether the log has a line for each request; it costs as much as a page out of memory.",
+        description="Whether the log has a line for each request; it costs about twice what a page out of memory does.",
     )
     log_format: LogFormat = Field(
         default="text", description="The form of the log on standard error: 'text', or 'json' with one object a line."
