@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from cpufit_wheelhouse.catalog import Catalog, DerivedFile, StoredFile
 
 from .errors import NotFound, Quarantined
-from .front.keeping import KeptFile, keep
+from .front.keeping import KeptFile, keep, may_keep
 from .services import services_of
 from .simple import is_known
 
@@ -68,11 +68,12 @@ def stored_file(request: Request, sha256: str, filename: str) -> Response:
         raise NotFound(f"{wanted[:255]} has no metadata file", code="no-such-file")
     digest = sha256 if wanted == filename else found.metadata
     path = blobs.path(digest)
-    serial = catalog.serial(found.project)
-    # looked for once more: what was found before the serial was read may be older than it
-    if serial is not None and _find(catalog, sha256, wanted) == found:
-        headers, size = _headers(path, digest), path.stat().st_size
-        keep(request.scope, KeptFile(name=found.project, serial=serial, path=path, size=size, headers=headers))
+    if may_keep(request.scope):
+        serial = catalog.serial(found.project)
+        # looked for once more: what was found before the serial was read may be older than it
+        if serial is not None and _find(catalog, sha256, wanted) == found:
+            headers, size = _headers(path, digest), path.stat().st_size
+            keep(request.scope, KeptFile(name=found.project, serial=serial, path=path, size=size, headers=headers))
     return _answer(request, path, digest)
 
 

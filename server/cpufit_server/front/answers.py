@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 Message = MutableMapping[str, Any]
 
 SMALL_FILE = 256 * 1024
-"""Files of at most this many bytes are kept in memory: METADATA, selectors, small wheels."""
+"""Files of at most this many bytes are kept in memory: METADATA, small wheels."""
 
+_TABLES = 32 * 1024
 _ANY_VERSION = (b"if-none-match", b"*")
 _DECIDING = frozenset({b"accept", b"accept-encoding", b"user-agent"})
 
@@ -59,8 +60,8 @@ class Ready:
 
     @property
     def weight(self) -> int:
-        """Bytes of memory that it takes, roughly."""
-        return len(self.body) + 1024
+        """Bytes of memory that it takes, roughly: what makes a body holds all of one, and its tables."""
+        return (len(self.body) if self.fresh is None else self.size + _TABLES) + 1024
 
 
 def ready_page(kept: KeptPage, scope: MutableMapping[str, Any], respond: Respond) -> Ready | None:
@@ -115,14 +116,14 @@ def ready_file(kept: KeptFile, scope: MutableMapping[str, Any]) -> Ready:
 
 def _freshly(page: RenderedPage, coding: bytes | None) -> Callable[[], bytes] | None:
     """Return what makes the body of a page with a fresh path segment; None where nothing can."""
-    word = page.placeholder
+    word, fresh_word = page.placeholder, page.fresh_word  # what is returned does not hold the page
     if word is None:
         return None
     if coding is None:
         parts = page.body.split(word)
-        return lambda: page.fresh_word().join(parts)
+        return lambda: fresh_word().join(parts)
     spliced = splice_zstd(page.body, word) if coding == b"zstd" else splice_gzip(page.body, word)
-    return None if spliced is None else lambda: spliced.with_word(page.fresh_word())
+    return None if spliced is None else lambda: spliced.with_word(fresh_word())
 
 
 def _start(response: Response, size: int | None) -> Message:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 _METHODS = frozenset({"GET", "HEAD"})
 _BY_CLIENT = "/simple/"
 _BY_PATH = "/cpu/"
-_FILES = ("/files/", "/selectors/")
+_FILES = "/files/"
+"""Not selectors: each address of one is asked for once."""
 _LONGEST_PATH = 1024
 """Characters of a path under which an answer is kept: it is kept too, and a token may be as long as somebody likes."""
 

@@ -62,6 +62,11 @@ class Slot:
     kept: KeptPage | KeptFile | None = None
 
 
+def may_keep(scope: MutableMapping[str, Any]) -> bool:
+    """Tell whether a front is there that would keep an answer: what it costs to say so need not be spent otherwise."""
+    return isinstance(scope.get(SLOT), Slot)
+
+
 def keep(scope: MutableMapping[str, Any], answer: KeptPage | KeptFile) -> None:
     """Tell the front, if there is one, that an answer may be kept."""
     slot = scope.get(SLOT)

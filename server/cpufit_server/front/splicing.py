@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from array import array
 from dataclasses import dataclass
 
 from .gaps import LONGEST_WORD, parts_between, same_length, that_works
@@ -40,7 +41,7 @@ class SplicedGzip:
     """Bytes of the whole text."""
     checksum: int
     """Of the text with a word of zero bytes."""
-    contributions: tuple[tuple[int, ...], ...]
+    contributions: tuple[array[int], ...]
     """For each position of the word and each value of a byte, what it adds to the checksum."""
 
     def with_word(self, word: bytes) -> bytes:
@@ -95,7 +96,7 @@ def _unpacked(packed: bytes) -> bytes | None:
         return None
 
 
-def _contributions(parts: list[bytes], length: int) -> tuple[tuple[int, ...], ...]:
+def _contributions(parts: list[bytes], length: int) -> tuple[array[int], ...]:
     """Return the tables of :attr:`SplicedGzip.contributions`.
 
     A byte that ``n`` others follow contributes its polynomial times ``x**(8 * n)``; the occurrences of one position add
@@ -115,7 +116,7 @@ def _contributions(parts: list[bytes], length: int) -> tuple[tuple[int, ...], ..
         for bit, value in enumerate(bits):
             for low in range(1 << bit):
                 table[1 << bit | low] = table[low] ^ value
-        tables.append(tuple(table))
+        tables.append(array("I", table))
     return tuple(tables)
 
 

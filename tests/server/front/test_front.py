@@ -44,6 +44,7 @@ class Asked:
 
     paths: list[str] = field(default_factory=list)
     filling: int = 0
+    fronts: set[front_app.Front] = field(default_factory=set)
 
     def settle(self) -> None:
         """Wait until what was answered is kept: that happens behind the answer's back."""
@@ -60,6 +61,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 
     async def counting(self: Any, key: Any, scope: Any, receive: Any, send: Any) -> None:
         found.paths.append(scope["path"])
+        found.fronts.add(self)
         found.filling += 1
         try:
             await real(self, key, scope, receive, send)
@@ -204,6 +206,18 @@ class TestReadyPages:
                 server.names()
                 asked.settle()
         assert asked.paths == ["/simple/fast/", "/simple/fast/"]
+
+
+def test_what_makes_a_page_anew_each_time_weighs_as_much_as_the_page(variants: Any, asked: Asked) -> None:
+    headers = {"Accept": JSON, "User-Agent": "pip/26.3"}
+    for _ in range(2):
+        variants.client.get("/simple/fast/", headers=headers)
+        asked.settle()
+    page = variants.client.get("/simple/fast/", headers=headers)
+    (front,) = asked.fronts
+    (ready,) = front._answers._kept.values()
+    assert ready.fresh is not None
+    assert ready.weight > int(page.headers["content-length"])
 
 
 class TestReadyFiles:
