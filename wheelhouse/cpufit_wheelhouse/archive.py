@@ -15,8 +15,6 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from email.message import Message
-from email.parser import BytesParser
 from pathlib import Path
 from typing import BinaryIO
 from zipfile import BadZipFile, ZipFile, ZipInfo
@@ -30,7 +28,6 @@ from .errors import (
     DistInfoMismatch,
     InvalidMetadata,
     NotAWheel,
-    TagsMismatch,
     UnsafeMember,
     VariantMetadataMissing,
     WheelTooLarge,
@@ -39,6 +36,7 @@ from .filename import WheelFilename, parse_wheel_filename
 from .metadata import MetadataFacts, check_identity, parse_metadata
 from .native import PREFIX_LENGTH, NativeMember, native_kind
 from .record import RecordRow, check_listing, check_member, expected_digest, parse_record
+from .wheel_file import check_tags, read_wheel_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,8 +156,8 @@ def _read(archive: CheckedArchive, name: WheelFilename) -> WheelInfo:
     metadata_bytes = archive.text(f"{dist_info}/METADATA")
     metadata = parse_metadata(metadata_bytes, where=f"{dist_info}/METADATA")
     check_identity(metadata, name.name, name.version, where=f"{dist_info}/METADATA")
-    wheel = _read_wheel_file(archive.text(f"{dist_info}/WHEEL"), f"{dist_info}/WHEEL")
-    _check_tags(wheel, name, f"{dist_info}/WHEEL")
+    wheel = read_wheel_file(archive.text(f"{dist_info}/WHEEL"), f"{dist_info}/WHEEL")
+    check_tags(wheel, name, f"{dist_info}/WHEEL")
     entry_points = f"{dist_info}/entry_points.txt"
     if entry_points in files:
         check_entry_points(archive.text(entry_points), entry_points)
@@ -290,37 +288,6 @@ def is_folder_of(folder: str, suffix: str, name: WheelFilename) -> bool:
         return canonicalize_name(project) == name.name and Version(version) == name.version
     except ValueError:  # InvalidVersion is one; another is raised for a number of more digits than Python reads
         return False
-
-
-def _read_wheel_file(data: bytes, where: str) -> Message:
-    wheel = BytesParser().parsebytes(data, headersonly=True)
-    major = str(wheel.get("Wheel-Version", "")).strip().partition(".")[0]
-    if major != "1":
-        raise InvalidMetadata(f"Wheel-Version {wheel.get('Wheel-Version')!r} is not understood", where=where)
-    return wheel
-
-
-def expanded_tag(tag: str) -> frozenset[str]:
-    """Return every single tag that one ``Tag`` line stands for; some tools write a compressed set there.
-
-    :raises InvalidMetadata: it has not three parts
-    """
-    parts = tag.strip().lower().split("-")
-    if len(parts) != 3:
-        raise InvalidMetadata(f"{tag!r} is not a tag", where="WHEEL")
-    pythons, abis, platforms = (part.split(".") for part in parts)
-    return frozenset(f"{p}-{a}-{f}" for p in pythons for a in abis for f in platforms)
-
-
-def _check_tags(wheel: Message, name: WheelFilename, where: str) -> None:
-    inside = frozenset(tag for line in wheel.get_all("Tag", []) for tag in expanded_tag(str(line)))
-    if inside != name.tags:
-        only_inside, only_outside = sorted(inside - name.tags), sorted(name.tags - inside)
-        raise TagsMismatch(
-            f"only in WHEEL: {', '.join(only_inside) or 'none'}; only in the file name: "
-            f"{', '.join(only_outside) or 'none'}",
-            where=where,
-        )
 
 
 def _verified_native(archive: CheckedArchive, rows: Mapping[str, RecordRow]) -> tuple[NativeMember, ...]:

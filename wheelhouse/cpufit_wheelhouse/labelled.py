@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from .archive import WheelInfo, expanded_tag, open_archive
+from .archive import WheelInfo, open_archive
 from .record import UNLISTED, format_record, own_row, parse_record, record_row
 from .rewrite import Changes, Writable, rewrite_zip
 from .variant import Properties, variant_json
+from .wheel_file import expanded_tag
 
 
 def labelled_filename(info: WheelInfo, label: str, platform: str) -> str:
