@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from cpufit_pip_plugin.selector import travelling_files
 from cpufit_wheelhouse.holding import Holding
 from cpufit_wheelhouse.home import CATALOG, Home
+from cpufit_wheelhouse.signatures import SignatureVerifier
 
 from . import api, files, health, held, management, openapi, simple, upload, wanted
 from .auth import Tokens
@@ -33,6 +34,7 @@ from .selectors import Selectors
 from .services import Services
 from .settings import Settings
 from .store import open_store
+from .upload_settings import signature_verifier
 from .upstream import Upstream, UpstreamIndex, upstream_index
 from .upstream import routes as upstream_routes
 from .watching import Watcher, Watching
@@ -60,16 +62,24 @@ def create_app(settings: Settings) -> FastAPI:
     verdicts are held then and answered, and taken up by the next server.
 
     :raises MissingPublicUrl: it is to listen beyond loopback and nobody told the address that clients use
-    :raises InvalidSetting: the upstream cannot be used, or metrics are wanted and their library is not installed
+    :raises InvalidSetting: the upstream cannot be used, metrics are wanted and their library is not installed, or
+        attestations are to be verified and the keys cannot be read
     :raises InvalidSelector: what is installed beside this cpufit makes no selector that runs everywhere
     """
     travelling_files()  # told now, not when the first plain pip asks for a page
     base_url = settings.base_url
     upstream = upstream_index(settings)
+    signatures = signature_verifier(settings)
     stopping = threading.Event()
     metrics = None if settings.metrics_port is None else _metrics()
     lifespan = partial(
-        _lifespan, settings=settings, base_url=base_url, upstream=upstream, stopping=stopping, metrics=metrics
+        _lifespan,
+        settings=settings,
+        base_url=base_url,
+        upstream=upstream,
+        stopping=stopping,
+        metrics=metrics,
+        signatures=signatures,
     )
     app = FastAPI(
         title="cpufit",
@@ -117,9 +127,10 @@ async def _lifespan(
     upstream: UpstreamIndex | None,
     stopping: threading.Event,
     metrics: Metrics | None,
+    signatures: SignatureVerifier | None,
 ) -> AsyncIterator[None]:
     kept = ExitStack()
-    opening = open_store(settings, patience=settings.inspection_patience, hurry=stopping)
+    opening = open_store(settings, patience=settings.inspection_patience, hurry=stopping, signatures=signatures)
     store = await run_in_threadpool(kept.enter_context, opening)
     home = store.home
     passing = None if upstream is None else Upstream(upstream, settings, home, store.pool)

@@ -12,6 +12,7 @@ from cpufit_wheelhouse.home import Home, open_home
 from cpufit_wheelhouse.inspection.workers import InspectionPool, WorkerOptions
 from cpufit_wheelhouse.pooled import PooledInspector
 from cpufit_wheelhouse.probe.options import ProbeOptions
+from cpufit_wheelhouse.signatures import SignatureVerifier
 
 if TYPE_CHECKING:
     from cpufit_wheelhouse.inspection.workers import Progress
@@ -39,12 +40,14 @@ def open_store(
     patience: float | None = None,
     progress: Progress | None = None,
     hurry: threading.Event | None = None,
+    signatures: SignatureVerifier | None = None,
 ) -> Iterator[Store]:
     """Open the home of some settings, with the inspection that they ask for; closes both in the end.
 
     :param patience: how many seconds an ingest waits for a verdict; None waits as long as it takes
     :param progress: is told of the inspections that the ingest asks for
     :param hurry: set when no ingest can wait any longer
+    :param signatures: verifies the attestations of what comes in
     :raises StoreError: a newer cpufit wrote the catalog
     :raises OSError: the folder cannot be made or written
     """
@@ -58,6 +61,7 @@ def open_store(
             inspector=inspector,
             limits=settings.archive_limits,
             below_verdict=settings.below_verdict,
+            signatures=signatures,
         ) as home:
             try:
                 yield Store(home=home, pool=pool)

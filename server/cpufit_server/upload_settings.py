@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
 
 from cpufit_wheelhouse.admission.rules import AdmissionRules
+from cpufit_wheelhouse.signatures import SigstoreVerifier
+
+from .errors import InvalidSetting
 
 
 class UploadSettings(BaseSettings):
@@ -21,6 +25,18 @@ class UploadSettings(BaseSettings):
     )
     max_attestations_bytes: int = Field(
         default=256 * 1024, ge=1, description="The longest attestations of one file (PEP 740), in bytes."
+    )
+    verify_attestations: bool = Field(
+        default=False,
+        description="Whether the signatures of attestations are verified, by Sigstore; needs cpufit[attestations].",
+    )
+    attestation_identities: str | None = Field(
+        default=None,
+        description="Patterns of verified signers that are taken, such as 'GitHub:acme/*', with commas between.",
+    )
+    attestation_trusted_root: Path | None = Field(
+        default=None,
+        description="Sigstore's keys that attestations are verified by, a trusted_root.json; without it the library's.",
     )
     uploads: bool = Field(default=True, description="Whether uploads are taken.")
     require_digest: bool = Field(default=False, description="Whether an upload has to announce a digest of its file.")
@@ -62,16 +78,18 @@ class UploadSettings(BaseSettings):
         default=None, ge=0, description="The most projects that uploads may make within an hour, all together."
     )
 
-    @field_validator("known_classifiers", "rendering_descriptions", mode="after")
+    @field_validator("known_classifiers", "rendering_descriptions", "verify_attestations", mode="after")
     @classmethod
     def _installed(cls, value: bool, info: ValidationInfo) -> bool:
         # the renderer of Markdown is another package in older releases of readme-renderer
         needed = {
             "known_classifiers": (("trove_classifiers",),),
             "rendering_descriptions": (("readme_renderer",), ("comrak", "cmarkgfm")),
+            "verify_attestations": (("pypi_attestations",), ("sigstore",)),
         }
+        extra = "attestations" if info.field_name == "verify_attestations" else "strict"
         if value and not all(any(map(find_spec, one_of)) for one_of in needed[str(info.field_name)]):
-            raise ValueError("it needs packages that are not installed: pip install 'cpufit[strict]'")
+            raise ValueError(f"it needs packages that are not installed: pip install 'cpufit[{extra}]'")
         return value
 
     @property
@@ -86,8 +104,36 @@ class UploadSettings(BaseSettings):
             allow_direct_requirements=self.allow_direct_requirements,
             known_classifiers=self.known_classifiers,
             rendering_descriptions=self.rendering_descriptions,
-            platform_tags=tuple(tag for part in (self.platform_tags or "").split(",") if (tag := part.strip())),
+            platform_tags=_patterns(self.platform_tags),
             release_open_days=self.release_open_days,
             project_bytes=self.max_project_bytes,
             new_projects_per_hour=self.new_projects_per_hour,
         )
+
+
+def signature_verifier(settings: UploadSettings) -> SigstoreVerifier | None:
+    """Return what verifies the attestations of uploads; None where the settings do not ask for it.
+
+    :raises InvalidSetting: the keys cannot be read, or nothing verifies the signers that are named
+    """
+    identities = _patterns(settings.attestation_identities)
+    if not settings.verify_attestations:
+        if identities:
+            raise InvalidSetting(
+                "signers are named, and no signature is verified",
+                where="CPUFIT_ATTESTATION_IDENTITIES",
+                hint="set CPUFIT_VERIFY_ATTESTATIONS=true as well",
+            )
+        return None
+    try:
+        return SigstoreVerifier.open(settings.attestation_trusted_root, identities)
+    except (OSError, ValueError) as error:
+        raise InvalidSetting(
+            f"the keys that attestations are verified by cannot be read: {error}",
+            where="CPUFIT_ATTESTATION_TRUSTED_ROOT",
+            hint="set it to a trusted_root.json of Sigstore; without it, the user's cache folder has to be writable",
+        ) from error
+
+
+def _patterns(text: str | None) -> tuple[str, ...]:
+    return tuple(pattern for part in (text or "").split(",") if (pattern := part.strip()))

@@ -26,7 +26,6 @@ from . import framing
 from .entry_points import check_entry_points
 from .errors import (
     DistInfoMismatch,
-    InvalidMetadata,
     NotAWheel,
     UnsafeMember,
     VariantMetadataMissing,

@@ -2,8 +2,9 @@
 
 Specification: "Index hosted attestations" (PEP 740), sections "Attestation objects" and "Provenance objects".
 
-Their form is checked, and that they speak of this file: name and SHA-256. Their signatures are not: that needs a trust
-root which changes, and whoever relies on an attestation has to verify it anyway, since an index could be lying.
+Their form is checked, and that they speak of this file: name and SHA-256. Their signatures are left to
+:mod:`.signatures`, where the settings ask for it; whoever relies on an attestation has to verify it anyway, since an
+index could be lying.
 """
 
 from __future__ import annotations
@@ -19,13 +20,11 @@ from typing import Any
 
 from .errors import InvalidAttestation, InvalidWheelName
 from .filename import parse_sdist_filename, parse_wheel_filename
+from .signatures import NoSignatureVerifier, SignatureVerifier
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPES = ("https://docs.pypi.org/attestations/publish/v1", "https://slsa.dev/provenance/v1")
 """What PEP 740 lets an attestation state: who published the file, or how it was built."""
-
-PUBLISHER: Mapping[str, object] = {"kind": "upload-token", "claims": None}
-"""Who published a file, as its provenance object has it: whoever holds a token. No identity behind it was verified."""
 
 MOST = 16
 """How many attestations one file may have; PEP 740 knows two kinds."""
@@ -56,21 +55,31 @@ def parse_attestations(text: str) -> tuple[Attestation, ...]:
     return tuple(_attestation(item, f"attestations[{index}]") for index, item in enumerate(body))
 
 
-def provenance_object(attestations: Iterable[Attestation], filename: str, sha256: str) -> bytes:
+def provenance_object(
+    attestations: Iterable[Attestation], filename: str, sha256: str, signatures: SignatureVerifier | None = None
+) -> bytes:
     """Return the provenance object of a file, as canonical JSON: the same attestations give the same bytes.
 
+    There is one bundle for each publisher, in the order in which they come.
+
     :param filename: the name under which it was uploaded
-    :raises InvalidAttestation: one of them speaks of another file
+    :param signatures: tells who signed; without it nobody looks
+    :raises InvalidAttestation: one of them speaks of another file, or is not to be relied on
     """
-    bodies = []
+    signatures = NoSignatureVerifier() if signatures is None else signatures
+    bundles: list[dict[str, Any]] = []
     for number, attestation in enumerate(attestations):
         where = f"attestations[{number}].envelope.statement"
         if attestation.sha256 != sha256:
             raise _invalid(f"it is of a file with the SHA-256 {attestation.sha256}, this one has {sha256}", where)
         if _comparable(attestation.subject) != _comparable(filename):
             raise _invalid(f"it is of {attestation.subject[:255]!a}, this file is {filename}", where)
-        bodies.append(attestation.body)
-    provenance = {"version": 1, "attestation_bundles": [{"publisher": PUBLISHER, "attestations": bodies}]}
+        publisher = signatures.publisher(attestation, f"attestations[{number}]")
+        bundle = next((known for known in bundles if known["publisher"] == publisher), None)
+        if bundle is None:
+            bundles.append(bundle := {"publisher": publisher, "attestations": []})
+        bundle["attestations"].append(attestation.body)
+    provenance = {"version": 1, "attestation_bundles": bundles}
     return json.dumps(provenance, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 

@@ -14,6 +14,7 @@
     │   ├── RecordMismatch             RECORD and the members differ
     │   ├── NameRefused                a name that this index does not take
     │   ├── InvalidAttestation         an attestation that does not follow PEP 740, or is of another file
+    │   │   └── AttestationNotVerified   … whose certificate, log entry or signature does not hold
     │   ├── VariantMetadataMissing     a variant label without variant.json
     │   ├── InvalidVariantMetadata     variant.json does not follow the draft, or cannot be judged
     │   └── WheelTooLarge              more members or bytes than the limits allow
@@ -115,6 +116,13 @@ class InvalidAttestation(WheelError):
 
     code = "invalid-attestation"
     usual_hint = "sign the file again, or upload it without attestations"
+
+
+class AttestationNotVerified(InvalidAttestation):
+    """An attestation of this file whose certificate, log entry or signature does not hold."""
+
+    code = "attestation-not-verified"
+    usual_hint = "sign the file again; an index verifies by the keys that it has, and whoever runs it can renew them"
 
 
 class VariantMetadataMissing(WheelError):

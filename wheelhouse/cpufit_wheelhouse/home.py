@@ -23,6 +23,7 @@ from .blobs import BlobStore
 from .catalog import Catalog
 from .ingest import Ingest
 from .judgement import BelowVerdict, Inspector
+from .signatures import SignatureVerifier
 
 CATALOG = "catalog.sqlite3"
 """The name of the catalog's file."""
@@ -58,6 +59,7 @@ def open_home(
     inspector: Inspector | None = None,
     limits: ArchiveLimits = DEFAULT_LIMITS,
     below_verdict: BelowVerdict = "refuse",
+    signatures: SignatureVerifier | None = None,
     sweep: bool = True,
 ) -> Home:
     """Open a home, making it where it is missing, and remove what killed processes left in its staging folder.
@@ -67,6 +69,7 @@ def open_home(
     :param database_url: where the catalog is, in SQLAlchemy's form; None for a file in the home
     :param inspector: reads the machine code of wheels that come in; without one their needs stay unknown
     :param below_verdict: what becomes of a declared need or a label below the verdict
+    :param signatures: verifies attestations; without it their form is checked alone
     :param sweep: False leaves the staging folder as it is
     :raises StoreError: a newer cpufit wrote the catalog
     :raises OSError: the folder cannot be made or written
@@ -78,5 +81,5 @@ def open_home(
     # built, not written: a path may hold characters that mean something in a URL
     own = URL.create("sqlite", database=str(path / CATALOG))
     catalog = Catalog.open(own if database_url is None else database_url)
-    ingest = Ingest(catalog, blobs, inspector, limits, below_verdict=below_verdict)
+    ingest = Ingest(catalog, blobs, inspector, limits, below_verdict=below_verdict, signatures=signatures)
     return Home(path=path, catalog=catalog, blobs=blobs, ingest=ingest)

@@ -43,6 +43,7 @@ from .judgement import BelowVerdict, Inspector, Judgement, NoInspector, judge
 from .reinspection import Reinspection
 from .rename import rename_wheel
 from .sdist import open_sdist
+from .signatures import SignatureVerifier
 
 _TURNS = 64
 """Projects that do not share a turn by chance, about."""
@@ -108,12 +109,14 @@ class Ingest:
         limits: ArchiveLimits = DEFAULT_LIMITS,
         *,
         below_verdict: BelowVerdict = "refuse",
+        signatures: SignatureVerifier | None = None,
         restoring: bool = False,
     ) -> None:
         """Take what is needed.
 
         :param inspector: reads the machine code of wheels; without one, those nobody declares a need for stay unknown
         :param below_verdict: whether a declared need or a label below the verdict is refused, or raised to it
+        :param signatures: verifies attestations; without it their form is checked alone
         :param restoring: whether a deleted file may come back: the same bytes, under the same name
         """
         self._catalog = catalog
@@ -122,6 +125,7 @@ class Ingest:
         self._limits = limits
         self._below: BelowVerdict = below_verdict
         self._turns = tuple(threading.Lock() for _ in range(_TURNS))
+        self._signatures = signatures
         self._restoring = restoring
 
     def restoring(self) -> Ingest:
@@ -361,7 +365,7 @@ class Ingest:
         """Return the provenance object of what was attested; None where nothing was, or of another name."""
         if not submission.attestations:
             return None
-        data = provenance_object(submission.attestations, filename, staged.digests.sha256)
+        data = provenance_object(submission.attestations, filename, staged.digests.sha256, self._signatures)
         return self._staged(kept, data) if filename == stored else None
 
     def _renamed(
