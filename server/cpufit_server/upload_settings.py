@@ -64,6 +64,10 @@ class UploadSettings(BaseSettings):
     rendering_descriptions: bool = Field(
         default=False, description="Whether an upload's description has to render; needs cpufit[strict]."
     )
+    refuse_obfuscated: bool = Field(
+        default=False,
+        description="Whether uploads with code hidden by PyArmor or SourceDefender are refused.",
+    )
     platform_tags: str | None = Field(
         default=None,
         description="Patterns of the platform tags that uploads may have, with commas between; without it all.",
@@ -104,6 +108,7 @@ class UploadSettings(BaseSettings):
             allow_direct_requirements=self.allow_direct_requirements,
             known_classifiers=self.known_classifiers,
             rendering_descriptions=self.rendering_descriptions,
+            refuse_obfuscated=self.refuse_obfuscated,
             platform_tags=_patterns(self.platform_tags),
             release_open_days=self.release_open_days,
             project_bytes=self.max_project_bytes,

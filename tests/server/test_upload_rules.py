@@ -18,6 +18,7 @@ from cpufit_wheelhouse.filename import parse_wheel_filename
 from cpufit_wheelhouse.metadata import parse_metadata
 
 LINUX = "py3-none-linux_x86_64"
+PROTECTED = b"__pyarmor__(__name__, __file__, b'" + b"\\x50" * 300 + b"')\n"
 
 
 def test_the_defaults_of_settings_and_rules_are_the_same() -> None:
@@ -32,6 +33,7 @@ def test_the_defaults_of_settings_and_rules_are_the_same() -> None:
         ("allow_local_versions", False, True, {"version": "1.0+cu12"}, "local-version-not-allowed", 400),
         ("allow_direct_requirements", False, True, {"requires": ("a @ https://b.org/a.whl",)},
          "direct-requirement-not-allowed", 400),
+        ("refuse_obfuscated", True, False, {"extra": PROTECTED}, "obfuscated-code", 400),
         ("max_project_bytes", 100, None, {}, "project-too-large", 413),
         ("new_projects_per_hour", 0, None, {}, "too-many-projects", 429),
     ],

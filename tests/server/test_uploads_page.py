@@ -23,7 +23,7 @@ _SERVER = ROOT / "server/cpufit_server"
 ROOMS = (
     *sorted((_WHEELHOUSE / "admission").glob("*.py")),
     *(_WHEELHOUSE / f"{name}.py" for name in ("archive", "attestations", "entry_points", "filename", "framing")),
-    *(_WHEELHOUSE / f"{name}.py" for name in ("signatures",)),
+    *(_WHEELHOUSE / f"{name}.py" for name in ("obfuscation", "signatures")),
     *(
         _WHEELHOUSE / f"{name}.py"
         for name in ("ingest", "judgement", "metadata", "record", "sdist", "variant", "wheel_file")

@@ -12,7 +12,7 @@ import stat
 import tarfile
 import unicodedata
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,18 +79,25 @@ class WheelInfo:
     root_is_purelib: bool
 
 
-def open_wheel(path: Path, filename: str, *, limits: ArchiveLimits = DEFAULT_LIMITS) -> WheelInfo:
+MemberWatch = Callable[[str, Iterable[bytes]], Iterator[bytes]]
+"""Passes on the bytes of a member, by its name, and refuses them where it does not like what it sees."""
+
+
+def open_wheel(
+    path: Path, filename: str, *, limits: ArchiveLimits = DEFAULT_LIMITS, watch: MemberWatch | None = None
+) -> WheelInfo:
     """Check a wheel and return what is in it.
 
     Every member is read once, in pieces: its checksum, its hash in RECORD and its first bytes are looked at together.
 
     :param filename: the name under which it was offered; the path's own does not matter
+    :param watch: sees every member's bytes
     :raises WheelError: one of its kinds, for the first rule that is broken
     """
     name = parse_wheel_filename(filename)
     with open_archive(path, filename, limits) as archive:
         _refuse_tar(archive.file, filename)
-        return _read(archive, name)
+        return _read(archive, name, watch)
 
 
 def _refuse_tar(file: BinaryIO, where: str) -> None:
@@ -149,7 +156,7 @@ def open_archive(path: Path, where: str, limits: ArchiveLimits = DEFAULT_LIMITS)
         raise NotAWheel(f"the zip cannot be read: {error}", where=where) from error
 
 
-def _read(archive: CheckedArchive, name: WheelFilename) -> WheelInfo:
+def _read(archive: CheckedArchive, name: WheelFilename, watch: MemberWatch | None) -> WheelInfo:
     files = archive.files
     dist_info = find_dist_info(files, name)
     metadata_bytes = archive.text(f"{dist_info}/METADATA")
@@ -173,7 +180,7 @@ def _read(archive: CheckedArchive, name: WheelFilename) -> WheelInfo:
         metadata_bytes=metadata_bytes,
         dist_info=dist_info,
         members=tuple(files),
-        native=_verified_native(archive, rows),
+        native=_verified_native(archive, rows, watch),
         variant_json=archive.text(variant) if variant in files else None,
         root_is_purelib=wheel.get("Root-Is-Purelib", "").strip().lower() == "true",
     )
@@ -289,21 +296,24 @@ def is_folder_of(folder: str, suffix: str, name: WheelFilename) -> bool:
         return False
 
 
-def _verified_native(archive: CheckedArchive, rows: Mapping[str, RecordRow]) -> tuple[NativeMember, ...]:
+def _verified_native(
+    archive: CheckedArchive, rows: Mapping[str, RecordRow], watch: MemberWatch | None
+) -> tuple[NativeMember, ...]:
     native = []
     for name in archive.files:
-        kind = native_kind(_verified_prefix(archive, name, rows.get(name)))
+        pieces = archive.pieces(name) if watch is None else watch(name, archive.pieces(name))
+        kind = native_kind(_verified_prefix(pieces, rows.get(name)))
         if kind is not None:
             native.append(NativeMember(name, kind))
     return tuple(native)
 
 
-def _verified_prefix(archive: CheckedArchive, name: str, row: RecordRow | None) -> bytes:
+def _verified_prefix(pieces: Iterable[bytes], row: RecordRow | None) -> bytes:
     """Read a member to its end, check it against its row in RECORD, and return its first bytes."""
     algorithm, expected = ("sha256", b"") if row is None else expected_digest(row)
     hasher = hashlib.new(algorithm)
     prefix, size = b"", 0
-    for piece in archive.pieces(name):
+    for piece in pieces:
         if len(prefix) < PREFIX_LENGTH:
             prefix = (prefix + piece[:PREFIX_LENGTH])[:PREFIX_LENGTH]
         hasher.update(piece)

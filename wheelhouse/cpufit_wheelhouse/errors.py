@@ -12,6 +12,7 @@
     │   ├── InvalidMetadata            METADATA or WHEEL cannot be read
     │   ├── TagsMismatch               WHEEL and the file name give different tags
     │   ├── RecordMismatch             RECORD and the members differ
+    │   ├── ObfuscatedCode             a member whose code nobody can read before it runs
     │   ├── NameRefused                a name that this index does not take
     │   ├── InvalidAttestation         an attestation that does not follow PEP 740, or is of another file
     │   │   └── AttestationNotVerified   … whose certificate, log entry or signature does not hold
@@ -102,6 +103,13 @@ class RecordMismatch(WheelError):
 
     code = "record-mismatch"
     usual_hint = "after a change to a wheel, `wheel unpack` and `wheel pack` write RECORD anew"
+
+
+class ObfuscatedCode(WheelError):
+    """A member whose code is hidden from whoever reads it, where this index does not take such."""
+
+    code = "obfuscated-code"
+    usual_hint = "upload the code as it was written; the setting CPUFIT_REFUSE_OBFUSCATED is on here"
 
 
 class NameRefused(WheelError):

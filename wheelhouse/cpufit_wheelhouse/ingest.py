@@ -27,7 +27,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from cpufit_resolver.need import BASELINE_NEED
 
-from .admission.checks import check_sdist, check_wheel
+from .admission.checks import check_sdist, check_wheel, member_watch
 from .admission.names import similar_names
 from .admission.release import check_joining, check_pace
 from .admission.rules import UNSAID, Notice, Submission
@@ -163,7 +163,7 @@ class Ingest:
         """
         with ExitStack() as kept:
             staged.flush()
-            info = open_wheel(staged.path, filename, limits=self._limits)
+            info = open_wheel(staged.path, filename, limits=self._limits, watch=member_watch(submission))
             shown = info.metadata.name if as_project is None else as_project
             _check_project(canonicalize_name(shown), submission.project)
             check_wheel(info, submission)
@@ -204,7 +204,7 @@ class Ingest:
         """
         with ExitStack() as kept:
             staged.flush()
-            info = open_sdist(staged.path, filename, limits=self._limits)
+            info = open_sdist(staged.path, filename, limits=self._limits, watch=member_watch(submission))
             _check_project(info.filename.name, submission.project)
             check_sdist(info, submission)
             if as_project is not None and canonicalize_name(as_project) != info.filename.name:

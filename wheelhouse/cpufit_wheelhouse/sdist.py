@@ -14,11 +14,13 @@ import posixpath
 import tarfile
 import zipfile
 import zlib
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from .archive import DEFAULT_LIMITS, ArchiveLimits, check_member_name
+from .archive import DEFAULT_LIMITS, ArchiveLimits, MemberWatch, check_member_name
 from .errors import InvalidMetadata, NotAWheel, UnsafeMember, WheelTooLarge
 from .filename import SdistFilename, parse_sdist_filename
 from .metadata import MetadataFacts, check_identity, parse_metadata
@@ -40,10 +42,13 @@ class SdistInfo:
     """Every file, by its name below the top folder."""
 
 
-def open_sdist(path: Path, filename: str, *, limits: ArchiveLimits = DEFAULT_LIMITS) -> SdistInfo:
+def open_sdist(
+    path: Path, filename: str, *, limits: ArchiveLimits = DEFAULT_LIMITS, watch: MemberWatch | None = None
+) -> SdistInfo:
     """Check a source distribution and return what is in it.
 
     :param filename: the name under which it was offered; the path's own does not matter
+    :param watch: sees every file's bytes, but those of PKG-INFO
     :raises WheelError: one of its kinds, for the first rule that is broken
     """
     name = parse_sdist_filename(filename)
@@ -55,7 +60,7 @@ def open_sdist(path: Path, filename: str, *, limits: ArchiveLimits = DEFAULT_LIM
             ratio_limit = max(_RATIO_COUNTS_FROM, path.stat().st_size * limits.max_ratio)
             stream = _OneStream(packed, min(most, ratio_limit))
             with tarfile.open(fileobj=stream, mode="r:") as archive:
-                metadata_bytes, members = _read(archive, limits)
+                metadata_bytes, members = _read(archive, limits, watch)
             stream.end()
     except (tarfile.TarError, OSError, EOFError, zlib.error, UnicodeError, ValueError) as error:
         raise NotAWheel(f"the tar.gz cannot be read: {error}", where=filename) from error
@@ -137,7 +142,7 @@ class _OneStream(io.BytesIO):
             raise WheelTooLarge(f"unpacks to more than {self._most} bytes")
 
 
-def _read(archive: tarfile.TarFile, limits: ArchiveLimits) -> tuple[bytes, frozenset[str]]:
+def _read(archive: tarfile.TarFile, limits: ArchiveLimits, watch: MemberWatch | None) -> tuple[bytes, frozenset[str]]:
     """Check every member; return PKG-INFO and the names of the files."""
     top: str | None = None
     metadata: bytes | None = None
@@ -161,9 +166,23 @@ def _read(archive: tarfile.TarFile, limits: ArchiveLimits) -> tuple[bytes, froze
             if metadata is not None:
                 raise UnsafeMember("PKG-INFO stands twice", where=ascii(member.name))
             metadata = _read_metadata(archive, member, limits)
+        else:
+            _show(archive, member, watch)
     if metadata is None:
         raise InvalidMetadata("PKG-INFO is missing in the top folder")
     return metadata, frozenset(files)
+
+
+def _show(archive: tarfile.TarFile, member: tarfile.TarInfo, watch: MemberWatch | None) -> None:
+    """Read a file to its end, where somebody wants to see it."""
+    if watch is not None and member.isfile():
+        deque(watch(member.name, _pieces(archive, member)), maxlen=0)
+
+
+def _pieces(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
+    reader = archive.extractfile(member)
+    while reader is not None and (piece := reader.read(_CHUNK)):
+        yield piece
 
 
 def _relative(name: str) -> str:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from cpufit_wheelhouse.archive import WheelInfo
+from cpufit_wheelhouse.archive import MemberWatch, WheelInfo
+from cpufit_wheelhouse.obfuscation import refuse_obfuscated
 from cpufit_wheelhouse.sdist import SdistInfo
 
 from .claims import check_claims
 from .descriptive import check_license_files, check_metadata
 from .names import check_sdist_name, check_wheel_name
 from .rules import Submission
+
+
+def member_watch(submission: Submission) -> MemberWatch | None:
+    """Return what looks at the members of an upload while they are read; None where the rules ask for nothing."""
+    rules = submission.rules
+    return refuse_obfuscated if rules is not None and rules.refuse_obfuscated else None
 
 
 def check_wheel(info: WheelInfo, submission: Submission) -> None:

@@ -24,6 +24,8 @@ class AdmissionRules:
     """Needs the package ``trove-classifiers``."""
     rendering_descriptions: bool = False
     """Needs the package ``readme-renderer``."""
+    refuse_obfuscated: bool = False
+    """Whether code that was made unreadable is refused."""
     platform_tags: tuple[str, ...] = ()
     """Patterns, as ``manylinux_*``; none lets every tag in."""
     release_open_days: int | None = None
