@@ -50,8 +50,8 @@ import asyncio, json, sys, time
 from pathlib import Path
 import uvicorn
 from cpufit_server.app import create_app, in_front_of
+from cpufit_server.front.protocol import FrontProtocol
 from cpufit_server.settings import load_settings
-from cpufit_server.status_line import ReasonProtocol
 
 settings = load_settings(home=Path(sys.argv[1]), port=int(sys.argv[2]), access_log=False)
 front = in_front_of(create_app(settings), settings)
@@ -71,7 +71,7 @@ async def main():
         port=settings.port,
         access_log=False,
         log_level="error",
-        http=ReasonProtocol,
+        http=FrontProtocol,
         timeout_keep_alive=600,
     )
     watching = asyncio.create_task(watch())

@@ -20,6 +20,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from cpufit_server.app import create_app, in_front_of
+from cpufit_server.front.protocol import FrontProtocol
 from cpufit_server.settings import Settings
 from cpufit_wheelhouse.home import Home
 
@@ -121,7 +122,14 @@ def running(home: Path, **values: Any) -> Iterator[Running]:
         settings = Settings(home=home, port=listener.getsockname()[1], **values)
         app = create_app(settings)
         server = uvicorn.Server(
-            uvicorn.Config(in_front_of(app, settings), log_level="error", lifespan="on", server_header=False)
+            uvicorn.Config(
+                in_front_of(app, settings),
+                http=FrontProtocol,
+                log_level="error",
+                lifespan="on",
+                server_header=False,
+                proxy_headers=False,  # as `cpufit-server serve`
+            )
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -48,7 +48,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM; requests under way are finished first."""
     # the web framework is for this command alone
     from cpufit_server.app import create_app, in_front_of  # noqa: PLC0415
-    from cpufit_server.status_line import ReasonProtocol  # noqa: PLC0415
+    from cpufit_server.front.protocol import FrontProtocol  # noqa: PLC0415
 
     settings = load_settings(
         host=arguments.host,
@@ -64,7 +64,7 @@ def execute(arguments: argparse.Namespace) -> int:
             in_front_of(app, settings),
             host=settings.host,
             port=settings.port,
-            http=ReasonProtocol,
+            http=FrontProtocol,
             # the public address comes from settings alone, never from what a client or a proxy says
             proxy_headers=False,
             server_header=False,

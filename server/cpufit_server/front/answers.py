@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fastapi import Request
 
+from .at_once import AtOnce, head_lines
 from .keeping import KeptFile, KeptPage
 from .splicing import splice_gzip
 from .splicing_zstd import splice_zstd
@@ -57,11 +58,31 @@ class Ready:
     on_hit: Callable[[Request], None] | None = None
     route: object = None
     """What the framework calls the path's template by; metrics count by it."""
+    head: bytes = field(init=False)
+    """The headers of a whole answer as lines."""
+    known: AtOnce | None = field(init=False)
+    """The answer to a client which has this version."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "head", head_lines(self.start["headers"]))
+        known = None
+        if self.not_modified is not None:
+            known = AtOnce(304, head_lines(self.not_modified["headers"]), b"", self.route)
+        object.__setattr__(self, "known", known)
+
+    def whole(self, method: str) -> AtOnce | None:
+        """Return the whole answer; None where its body has to be read from a file."""
+        if method == "HEAD":
+            return AtOnce(self.start["status"], self.head, b"", self.route)
+        if self.path is not None:
+            return None
+        body = self.body if self.fresh is None else self.fresh()
+        return AtOnce(self.start["status"], self.head, body, self.route)
 
     @property
     def weight(self) -> int:
         """Bytes of memory that it takes, roughly: what makes a body holds all of one, and its tables."""
-        return (len(self.body) if self.fresh is None else self.size + _TABLES) + 1024
+        return (len(self.body) if self.fresh is None else self.size + _TABLES) + 2048
 
 
 def ready_page(kept: KeptPage, scope: MutableMapping[str, Any], respond: Respond) -> Ready | None:

@@ -19,12 +19,13 @@ from .streaming import send_file
 from .wishes import Wishes
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Mapping
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from cpufit_server.settings import Settings
 
+    from .at_once import AtOnce
     from .serials import Serials
 
 _METHODS = frozenset({"GET", "HEAD"})
@@ -73,7 +74,8 @@ class Front:
         self._figures.hits += 1
         if ready.on_hit is not None:
             ready.on_hit(Request(scope))
-        if ready.not_modified is not None and _is_known(scope, ready.etag):
+        known = next((value for name, value in scope["headers"] if name == b"if-none-match"), None)
+        if ready.not_modified is not None and _is_known(known, ready.etag):
             await send(ready.not_modified)
             await send({"type": "http.response.body"})
             return
@@ -97,27 +99,42 @@ class Front:
     def _serial(self, name: str) -> int | None:
         return None if self._serials is None else self._serials.of(name)
 
+    def at_once(self, path: str, headers: Mapping[bytes, bytes], *, method: str) -> AtOnce | None:
+        """Return an answer that stands ready in memory; a :class:`.at_once.AnswersAtOnce`."""
+        if self._serials is None:
+            return None
+        key = self._key_of(path, headers)
+        ready = None if key is None else self._answers.get(key)
+        if ready is None or ready.on_hit is not None or self._serials.of(ready.name) != ready.serial:
+            return None
+        known = headers.get(b"if-none-match")
+        if known is not None and ready.known is not None and _is_known(known, ready.etag):
+            answer: AtOnce | None = ready.known
+        else:
+            answer = ready.whole(method)
+        if answer is not None:
+            self._figures.hits += 1
+        return answer
+
     def _key(self, scope: Scope) -> Hashable | None:
         """Return what decides the answer; None for a request that the front leaves alone."""
         if scope["type"] != "http" or scope["method"] not in _METHODS or scope["query_string"]:
             return None
-        path: str = scope["path"]
+        # of a header that came twice the first counts, as the framework reads it
+        return self._key_of(scope["path"], dict(reversed(scope["headers"])))
+
+    def _key_of(self, path: str, headers: Mapping[bytes, bytes]) -> Hashable | None:
         if len(path) > _LONGEST_PATH:
             return None
         if path.startswith(_FILES):
-            return None if any(name == b"range" for name, _ in scope["headers"]) else path
-        by_client = path.startswith(_BY_CLIENT)
-        if not by_client and not path.startswith(_BY_PATH):
+            return None if b"range" in headers else path
+        if path.startswith(_BY_CLIENT):
+            agent = headers.get(b"user-agent")
+        elif path.startswith(_BY_PATH):
+            agent = None
+        else:
             return None
-        accept = encoding = agent = None
-        for name, value in scope["headers"]:
-            if name == b"accept":
-                accept = value if accept is None else accept
-            elif name == b"accept-encoding":
-                encoding = value if encoding is None else encoding
-            elif name == b"user-agent" and by_client:
-                agent = value if agent is None else agent
-        wish = self._wishes.of(accept, encoding, agent)
+        wish = self._wishes.of(headers.get(b"accept"), headers.get(b"accept-encoding"), agent)
         return None if wish is None else (path, wish)
 
     async def _ask_back(self, key: Hashable, scope: Scope, receive: Receive, send: Send) -> None:
@@ -153,8 +170,7 @@ class Front:
                 self._serials.close()
 
 
-def _is_known(scope: Scope, etag: bytes) -> bool:
-    for name, value in scope["headers"]:
-        if name == b"if-none-match":
-            return value == etag or is_known(value.decode("latin-1"), etag.decode("latin-1"))
-    return False
+def _is_known(if_none_match: bytes | None, etag: bytes) -> bool:
+    if if_none_match is None:
+        return False
+    return if_none_match == etag or is_known(if_none_match.decode("latin-1"), etag.decode("latin-1"))
