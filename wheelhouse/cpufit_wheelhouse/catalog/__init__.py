@@ -13,20 +13,24 @@
     naming.py      which columns name blobs; references.py: which rows do; figures.py: how much there is
     demands.py     what was wanted and is not here; upstream.py: what was found out about files of another index
     schema.py      the tables; engine.py: connections; migrations/: how the tables came to be
+    reading.py     what pages are made of, read without all that; revisions.py: which tables this cpufit knows
 
 A file exists for the world when its row is committed, and not before.
+
+SQLAlchemy takes longer to load than everything else that a page needs, so what rests on it is loaded when it is asked
+for, and so is what only changes need.
 """
 
 from __future__ import annotations
 
-from .catalog import Catalog
-from .demands import DemandLimits
-from .identity import Decision, decide
-from .inspections import OVERRIDE, HeldFile, NewHeld, new_override
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .records import (
     SCOPES,
     UNKNOWN_KEY,
     USUAL_SCOPES,
+    CatalogChanged,
     Demand,
     DemandCount,
     DerivedFile,
@@ -42,9 +46,14 @@ from .records import (
     TokenGrant,
     TokenScope,
 )
-from .references import Reference
-from .statements import CatalogChanged
-from .upstream import UpstreamFile
+
+if TYPE_CHECKING:
+    from .catalog import Catalog
+    from .demands import DemandLimits
+    from .identity import Decision, decide
+    from .inspections import OVERRIDE, HeldFile, NewHeld, new_override
+    from .references import Reference
+    from .upstream import UpstreamFile
 
 __all__ = [
     "OVERRIDE",
@@ -76,3 +85,24 @@ __all__ = [
     "decide",
     "new_override",
 ]
+
+_LATER = {
+    "Catalog": "catalog",
+    "Decision": "identity",
+    "DemandLimits": "demands",
+    "HeldFile": "inspections",
+    "NewHeld": "inspections",
+    "OVERRIDE": "inspections",
+    "Reference": "references",
+    "UpstreamFile": "upstream",
+    "decide": "identity",
+    "new_override": "inspections",
+}
+"""The module of each name that no page needs."""
+
+
+def __getattr__(name: str) -> object:
+    """Load what no page needs (PEP 562)."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_LATER[name]}", __name__), name)

@@ -34,6 +34,7 @@ from .lifecycle import LifecycleTable
 from .records import (
     UNKNOWN_KEY,
     USUAL_SCOPES,
+    CatalogChanged,
     CatalogFigures,
     DerivedFile,
     DerivedKind,
@@ -49,7 +50,6 @@ from .records import (
     UpstreamPolicy,
 )
 from .references import ReferenceTable
-from .statements import CatalogChanged
 from .tokens import TokenTable
 from .upstream import UpstreamTable
 

@@ -6,13 +6,11 @@ Everything that only SQLite needs stands here, in the two events; the rest of th
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from importlib import resources
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect
@@ -21,6 +19,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from cpufit_wheelhouse.errors import StoreError
 
+from .revisions import newest_revision
+
 BUSY_TIMEOUT_MS = 5000
 """How long a writer waits for another one's transaction, in milliseconds; ours last a few."""
 
@@ -28,7 +28,6 @@ _WAL_PAUSE = 0.02
 """Seconds."""
 _WRITES = "cpufit_writes"
 _TURN = "cpufit_turn"
-_MIGRATION = re.compile(r"r(\d{4})_\w+\.py")
 
 
 def open_engine(url: str | URL) -> Engine:
@@ -114,12 +113,6 @@ def migrate(engine: Engine) -> None:
         from .upgrade import upgrade  # noqa: PLC0415  # alembic takes an eighth of a second, and most starts need it not
 
         upgrade(engine)
-
-
-def newest_revision() -> str:
-    """Return the revision of the tables that this cpufit knows: the number of its newest migration."""
-    versions = resources.files(f"{__package__}.migrations.versions")
-    return max(found[1] for entry in versions.iterdir() if (found := _MIGRATION.fullmatch(entry.name)))
 
 
 def _revision(engine: Engine) -> str | None:

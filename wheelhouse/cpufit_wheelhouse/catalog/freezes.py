@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timezone
-from typing import Any
 
 from packaging.utils import canonicalize_name
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 
-from . import journal, schema, statements
+from . import journal, rows, schema, statements
 from .engine import for_writing
 from .records import Freeze, StoredFile
 
@@ -79,15 +78,15 @@ class FreezeTable:
         projects, freezes = schema.projects, schema.freezes
         query = select(freezes).join(projects, freezes.c.project_id == projects.c.id).order_by(freezes.c.id)
         with self._engine.begin() as connection:
-            rows = connection.execute(query.where(projects.c.name == canonicalize_name(project))).all()
-        return tuple(map(_freeze, rows))
+            found = connection.execute(query.where(projects.c.name == canonicalize_name(project))).all()
+        return tuple(map(rows.freeze_of, found))
 
 
 def freezes_in_force(connection: Connection, project_id: int) -> tuple[Freeze, ...]:
     """Return a project's freezes that were not ended."""
     freezes = schema.freezes
     query = select(freezes).where(freezes.c.project_id == project_id, freezes.c.ended_at.is_(None))
-    return tuple(map(_freeze, connection.execute(query.order_by(freezes.c.id))))
+    return tuple(map(rows.freeze_of, connection.execute(query.order_by(freezes.c.id))))
 
 
 def end_in(
@@ -98,17 +97,3 @@ def end_in(
     in_force = (freezes.c.project_id == project_id, freezes.c.version == version, freezes.c.ended_at.is_(None))
     values = {"ended_at": now or datetime.now(timezone.utc), "ended_who": who, "ended_why": why}
     return connection.execute(update(freezes).where(*in_force).values(values)).rowcount
-
-
-def _freeze(row: Row[Any]) -> Freeze:
-    return Freeze(
-        version=row.version,
-        selector_sha256=row.selector_sha256,
-        candidates=tuple((sha256, need_key) for sha256, need_key in row.candidates),
-        who=row.who,
-        why=row.why,
-        created_at=row.created_at,
-        ended_who=row.ended_who,
-        ended_why=row.ended_why,
-        ended_at=row.ended_at,
-    )

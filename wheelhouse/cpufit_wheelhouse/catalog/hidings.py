@@ -7,10 +7,9 @@ is removed: a hidden file keeps its identity, and whoever has its address still 
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Any
 
 from packaging.utils import canonicalize_name
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 
 from . import journal, rows, schema, statements
 from .engine import for_writing
@@ -65,7 +64,9 @@ class HidingTable:
         query = select(hidings).join(projects, hidings.c.project_id == projects.c.id).order_by(hidings.c.id)
         with self._engine.begin() as connection:
             return tuple(
-                map(_hiding, connection.execute(query.where(projects.c.name == canonicalize_name(project))).all())
+                map(
+                    rows.hiding_of, connection.execute(query.where(projects.c.name == canonicalize_name(project))).all()
+                )
             )
 
 
@@ -73,14 +74,10 @@ def hidden_in(connection: Connection, project_id: int) -> tuple[Hiding, ...]:
     """Return the hidings in force in a project, in its caller's transaction."""
     hidings = schema.hidings
     query = select(hidings).where(hidings.c.project_id == project_id, hidings.c.ended_at.is_(None))
-    return tuple(map(_hiding, connection.execute(query.order_by(hidings.c.id)).all()))
+    return tuple(map(rows.hiding_of, connection.execute(query.order_by(hidings.c.id)).all()))
 
 
 def _files(connection: Connection, project: Project, sha256: str) -> tuple[StoredFile, ...]:
     files = schema.files
     query = select(files).where(files.c.project_id == project.id, files.c.sha256 == sha256)
     return tuple(rows.file_of(row, project.name) for row in connection.execute(query))
-
-
-def _hiding(row: Row[Any]) -> Hiding:
-    return Hiding(sha256=row.sha256, who=row.who, why=row.why, created_at=row.created_at, ended_at=row.ended_at)

@@ -12,6 +12,7 @@ from typing import Literal
 from packaging.utils import NormalizedName
 
 from cpufit_resolver.need import Need, is_ordinary
+from cpufit_wheelhouse.errors import StoreError
 
 UnknownPolicy = Literal["refuse", "allow"]
 PlainPolicy = Literal["ordinary", "selector"]
@@ -26,6 +27,12 @@ JournalAction = Literal[
 
 UNKNOWN_KEY = "unknown"
 """The need key of a wheel that nobody judged; no CPU level has this name."""
+
+
+class CatalogChanged(StoreError):
+    """The project changed between a decision and its change: read again and decide anew."""
+
+    code = "catalog-changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from packaging.utils import NormalizedName
 from packaging.version import Version
-from sqlalchemy import Row
 
 from cpufit_resolver.need import Need
 
-from .records import DerivedFile, NewDerived, NewFile, Project, StoredFile
+from .records import DerivedFile, Freeze, Hiding, NewDerived, NewFile, Project, StoredFile
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
 
 _FILE_FIELDS = (
     "kind",
@@ -110,4 +112,24 @@ def derived_of(row: Row[Any], project: NormalizedName) -> DerivedFile:
         project=project,
         file_id=row.file_id,
         created_at=row.created_at,
+    )
+
+
+def hiding_of(row: Row[Any]) -> Hiding:
+    """Return the hiding that a row of ``hidings`` holds."""
+    return Hiding(sha256=row.sha256, who=row.who, why=row.why, created_at=row.created_at, ended_at=row.ended_at)
+
+
+def freeze_of(row: Row[Any]) -> Freeze:
+    """Return the freeze that a row of ``freezes`` holds."""
+    return Freeze(
+        version=row.version,
+        selector_sha256=row.selector_sha256,
+        candidates=tuple((sha256, need_key) for sha256, need_key in row.candidates),
+        who=row.who,
+        why=row.why,
+        created_at=row.created_at,
+        ended_who=row.ended_who,
+        ended_why=row.ended_why,
+        ended_at=row.ended_at,
     )

@@ -9,20 +9,14 @@ from typing import Any
 from packaging.utils import NormalizedName, canonicalize_name
 from sqlalchemy import Connection, Select, Table, func, insert, select, update
 
-from cpufit_wheelhouse.errors import NoSuchProject, StoreError
+from cpufit_wheelhouse.errors import NoSuchProject
 
 from . import rows, schema
-from .records import DerivedFile, NewDerived, NewFile, Project, StoredFile
+from .records import CatalogChanged, DerivedFile, NewDerived, NewFile, Project, StoredFile
 
 _MOST_IDS = 500
 """Ids in one query; databases limit the parameters of a statement."""
 _DEFAULT_POLICY = {"variants": False, "unknown": "refuse", "plain": "ordinary", "build_sdist": False}
-
-
-class CatalogChanged(StoreError):
-    """The project changed between a decision and its change: read again and decide anew."""
-
-    code = "catalog-changed"
 
 
 def find_project(connection: Connection, name: NormalizedName) -> Project | None:

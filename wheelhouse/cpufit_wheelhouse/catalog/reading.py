@@ -1,0 +1,152 @@
+"""What pages are made of, read straight from a catalog of SQLite's.
+
+A server that starts answers pages before SQLAlchemy is loaded, with what is read here. It is the same as
+:meth:`.catalog.Catalog.snapshot` gives; a test holds the two together. Nothing is written, and a catalog whose tables
+are not of this cpufit's revision is left to who can bring them there.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+from packaging.utils import canonicalize_name
+
+from . import rows
+from .records import CatalogChanged, DerivedFile, NewDerived, Project, ProjectSnapshot
+from .revisions import newest_revision
+
+_PATIENCE_SECONDS = 5.0
+"""How long a reader waits for who has the whole catalog for itself, as while it is copied back."""
+_LARGEST_CACHE_KIB = 2048
+
+_FILES_OF = "SELECT * FROM files WHERE project_id = ? ORDER BY id"
+_DERIVED_OF = "SELECT * FROM derived WHERE project_id = ? ORDER BY id"
+_HIDINGS_OF = "SELECT * FROM hidings WHERE project_id = ? AND ended_at IS NULL ORDER BY id"
+_FREEZES_OF = "SELECT * FROM freezes WHERE project_id = ? AND ended_at IS NULL ORDER BY id"
+
+_Made = TypeVar("_Made")
+
+
+class PageReader:
+    """The projects of one catalog, for reading alone; safe for many threads, which take turns."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Use :meth:`open`, which looks at the tables."""
+        self._connection = connection
+        self._turn = threading.Lock()
+
+    @classmethod
+    def open(cls, path: Path) -> PageReader | None:
+        """Open a catalog; None where there is none that can be read as it is: it may have to be made, or brought up to date.
+
+        :param path: of its file
+        """
+        try:
+            connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=rw",
+                uri=True,
+                isolation_level=None,
+                timeout=_PATIENCE_SECONDS,
+                check_same_thread=False,
+            )
+        except sqlite3.Error:
+            return None
+        try:
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute(f"PRAGMA cache_size = -{_LARGEST_CACHE_KIB}")
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        except sqlite3.Error:
+            found = []
+        if found != [(newest_revision(),)]:
+            connection.close()
+            return None
+        return cls(connection)
+
+    def close(self) -> None:
+        """Let go of the catalog."""
+        with self._turn:
+            self._connection.close()
+
+    def serial(self, name: str) -> int | None:
+        """Return a number that grows with each change of a project; None if it is not hosted."""
+        with self._turn:
+            found = self._connection.execute(
+                "SELECT serial FROM projects WHERE name = ?", (canonicalize_name(name),)
+            ).fetchone()
+        return None if found is None else int(found[0])
+
+    def projects(self) -> tuple[Project, ...]:
+        """Return every hosted project, by name."""
+        with self._turn:
+            return self._read(_PROJECTS, rows.project_of, "SELECT * FROM projects ORDER BY name")
+
+    def snapshot(self, name: str) -> ProjectSnapshot | None:
+        """Return a project, its files and its derived files as they are at one instant; None if it is not hosted."""
+        with self._turn:
+            self._connection.execute("BEGIN")
+            try:
+                return self._snapshot(canonicalize_name(name))
+            finally:
+                self._connection.execute("ROLLBACK")
+
+    def add_derived(
+        self, project: str, new: NewDerived, *, before_commit: Callable[[], object] = lambda: None
+    ) -> DerivedFile:
+        """Refuse: what a page lists and is not there yet is made by who may write.
+
+        :raises CatalogChanged: always
+        """
+        del before_commit
+        raise CatalogChanged(f"{project}: {new.filename} is still to be made")
+
+    def _snapshot(self, name: str) -> ProjectSnapshot | None:
+        found = self._read(_PROJECTS, rows.project_of, "SELECT * FROM projects WHERE name = ?", name)
+        if not found:
+            return None
+        (project,) = found
+        return ProjectSnapshot(
+            project=project,
+            files=self._read(_FILES, lambda row: rows.file_of(row, project.name), _FILES_OF, project.id),
+            derived=self._read(_DERIVED, lambda row: rows.derived_of(row, project.name), _DERIVED_OF, project.id),
+            hidings=self._read(_HIDINGS, rows.hiding_of, _HIDINGS_OF, project.id),
+            freezes=self._read(_FREEZES, rows.freeze_of, _FREEZES_OF, project.id),
+        )
+
+    def _read(
+        self, kinds: Mapping[str, Callable[[Any], object]], make: Callable[[Any], _Made], query: str, *values: object
+    ) -> tuple[_Made, ...]:
+        cursor = self._connection.execute(query, values)
+        names = [column[0] for column in cursor.description]
+        reads = [(names.index(name), kind) for name, kind in kinds.items()]
+        return tuple(make(SimpleNamespace(**dict(zip(names, _parsed(row, reads), strict=True)))) for row in cursor)
+
+
+def _parsed(row: Iterable[object], reads: list[tuple[int, Callable[[Any], object]]]) -> list[object]:
+    values = list(row)
+    for place, kind in reads:
+        if values[place] is not None:
+            values[place] = kind(values[place])
+    return values
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
+
+
+_PROJECTS: Mapping[str, Callable[[Any], object]] = {"variants": bool, "build_sdist": bool}
+"""How a column is read that SQLite has no type for, by table; others come as they are."""
+_FILES: Mapping[str, Callable[[Any], object]] = {
+    **dict.fromkeys(("need", "need_evidence", "tags", "platforms", "build", "provenance"), json.loads),
+    "has_native": bool,
+    "uploaded_at": _moment,
+}
+_DERIVED: Mapping[str, Callable[[Any], object]] = {"properties": json.loads, "created_at": _moment}
+_HIDINGS: Mapping[str, Callable[[Any], object]] = {"created_at": _moment, "ended_at": _moment}
+_FREEZES: Mapping[str, Callable[[Any], object]] = {"candidates": json.loads, "created_at": _moment, "ended_at": _moment}
