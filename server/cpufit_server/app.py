@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI
@@ -16,31 +14,23 @@ from starlette.types import ASGIApp
 
 from cpufit_pip_plugin.selector import travelling_files
 from cpufit_wheelhouse.holding import Holding
-from cpufit_wheelhouse.home import CATALOG, Home
-from cpufit_wheelhouse.signatures import SignatureVerifier
+from cpufit_wheelhouse.home import Home
 
 from . import api, files, health, held, management, openapi, simple, upload, wanted
 from .auth import Tokens
 from .bodies import BoundedBodies
 from .demands import CountingLimits, Demands, demand_limits
-from .front.app import Front
-from .front.keeping import ReadyFigures
-from .front.serials import SqliteSerials
-from .logs import AccessLog
+from .front.placing import placed_before
 from .pages import Pages
+from .preparing import Prepared, prepare
 from .problems import install_problem_handlers
 from .reading import PrivateReading
 from .selectors import Selectors
 from .services import Services
 from .settings import Settings
 from .store import open_store
-from .upload_settings import signature_verifier
-from .upstream import Upstream, UpstreamIndex, upstream_index
 from .upstream import routes as upstream_routes
-from .watching import Watcher, Watching
-
-if TYPE_CHECKING:
-    from .metrics import Metrics
+from .upstream.upstream import Upstream
 
 PACKAGE_INDEX = (simple.router, files.router, upstream_routes.router, upload.router)
 """What speaks the forms of the Python package index."""
@@ -55,42 +45,26 @@ _UPLOADS_AT_ONCE = 256
 """How many uploads are taken in or wait for their verdict at the same time; further ones wait for their turn."""
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, prepared: Prepared | None = None) -> FastAPI:
     """Return the application of one server; its home is opened when it starts and closed when it ends.
 
-    Whoever serves it sets the event ``app.state.stopping`` as soon as it is to stop: uploads that wait for their
+    Whoever serves it sets the event ``prepared.stopping`` as soon as it is to stop: uploads that wait for their
     verdicts are held then and answered, and taken up by the next server.
 
-    :raises MissingPublicUrl: it is to listen beyond loopback and nobody told the address that clients use
-    :raises InvalidSetting: the upstream cannot be used, metrics are wanted and their library is not installed, or
-        attestations are to be verified and the keys cannot be read
+    :param prepared: what was settled before; without it that is done now, and may raise what
+        :func:`~cpufit_server.preparing.prepare` does
     :raises InvalidSelector: what is installed beside this cpufit makes no selector that runs everywhere
     """
     travelling_files()  # told now, not when the first plain pip asks for a page
-    base_url = settings.base_url
-    upstream = upstream_index(settings)
-    signatures = signature_verifier(settings)
-    stopping = threading.Event()
-    metrics = None if settings.metrics_port is None else _metrics()
-    lifespan = partial(
-        _lifespan,
-        settings=settings,
-        base_url=base_url,
-        upstream=upstream,
-        stopping=stopping,
-        metrics=metrics,
-        signatures=signatures,
-    )
+    prepared = prepare(settings) if prepared is None else prepared
     app = FastAPI(
         title="cpufit",
-        lifespan=lifespan,
+        lifespan=partial(_lifespan, settings=settings, prepared=prepared),
         # A redirect to the other spelling of a path would be built from the Host header; both spellings are routes.
         redirect_slashes=False,
         openapi_url=None,
     )
-    app.state.stopping = stopping
-    app.state.ready = ReadyFigures()
-    app.state.watchers = ([AccessLog()] if settings.access_log else []) + ([] if metrics is None else [metrics])
+    app.state.prepared = prepared
     for router in ROUTERS:
         app.include_router(router, include_in_schema=router in JSON_API)
     install_problem_handlers(app)
@@ -100,37 +74,18 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def _metrics() -> Metrics:
-    from .metrics import Metrics  # noqa: PLC0415 - its library takes a tenth of the start, and is not always wanted
-
-    return Metrics()
-
-
 def in_front_of(app: FastAPI, settings: Settings) -> ASGIApp:
-    """Return the application that a server runs: answers that are ready before the framework is asked, and watchers.
-
-    No ready answers where reading is private: who may have one is looked up for each request there.
-    """
-    watchers: list[Watcher] = app.state.watchers
-    answering: ASGIApp = app
-    if not settings.private_reading:
-        answering = Front(app, settings, lambda: SqliteSerials(settings.home / CATALOG), app.state.ready)
-    return Watching(answering, watchers=watchers) if watchers else answering
+    """Return an application as a server runs it, with what stands before it."""
+    return placed_before(app, settings, app.state.prepared)
 
 
 @asynccontextmanager
-async def _lifespan(
-    app: FastAPI,
-    *,
-    settings: Settings,
-    base_url: str,
-    upstream: UpstreamIndex | None,
-    stopping: threading.Event,
-    metrics: Metrics | None,
-    signatures: SignatureVerifier | None,
-) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI, *, settings: Settings, prepared: Prepared) -> AsyncIterator[None]:
+    base_url, upstream, metrics = prepared.base_url, prepared.upstream, prepared.metrics
     kept = ExitStack()
-    opening = open_store(settings, patience=settings.inspection_patience, hurry=stopping, signatures=signatures)
+    opening = open_store(
+        settings, patience=settings.inspection_patience, hurry=prepared.stopping, signatures=prepared.signatures
+    )
     store = await run_in_threadpool(kept.enter_context, opening)
     home = store.home
     passing = None if upstream is None else Upstream(upstream, settings, home, store.pool)
@@ -162,7 +117,7 @@ async def _lifespan(
             pool=store.pool,
             uploads=CapacityLimiter(_UPLOADS_AT_ONCE),
         )
-        with nullcontext() if metrics is None else metrics.served(settings, app.state.services, app.state.ready):
+        with nullcontext() if metrics is None else metrics.served(settings, app.state.services, prepared.ready):
             yield
     finally:
         for task in flushing:

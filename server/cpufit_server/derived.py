@@ -10,11 +10,12 @@ from cpufit_wheelhouse.catalog import NewDerived
 if TYPE_CHECKING:
     from cpufit_wheelhouse.catalog import DerivedFile, ProjectSnapshot
     from cpufit_wheelhouse.catalog.records import DerivedKind
-    from cpufit_wheelhouse.home import Home
+
+    from .page_store import PageStore
 
 
 def keep(
-    home: Home, snapshot: ProjectSnapshot, data: bytes, *, kind: DerivedKind, version: str, filename: str
+    home: PageStore, snapshot: ProjectSnapshot, data: bytes, *, kind: DerivedKind, version: str, filename: str
 ) -> DerivedFile:
     """Store a file and return its record; one that the snapshot has costs no write.
 

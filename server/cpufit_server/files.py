@@ -21,8 +21,8 @@ from cpufit_wheelhouse.catalog import Catalog, DerivedFile, StoredFile
 
 from .errors import NotFound, Quarantined
 from .front.keeping import KeptFile, keep, may_keep
+from .page_response import is_known
 from .services import services_of
-from .simple import is_known
 
 router = APIRouter()
 

@@ -26,7 +26,7 @@ from cpufit_wheelhouse.simple_page import IndexPage, ProjectPage, render_html, r
 
 from .client import Asker, View
 from .negotiation import JSON_TYPE, Coding, Form
-from .reading import EVERYBODY
+from .readers import EVERYBODY
 from .variants import sidecars_of
 from .views import Links, merged, plain_page, profile_page, quarantined_page
 
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from cpufit_wheelhouse.catalog import ProjectSnapshot
-    from cpufit_wheelhouse.home import Home
     from cpufit_wheelhouse.simple_page import PageFile
 
-    from .reading import Reader
+    from .page_store import PageStore
+    from .readers import Reader
     from .selectors import Selectors
 
 COMPRESS_FROM = 1024
@@ -181,7 +181,7 @@ class Pages:
 
     def __init__(
         self,
-        home: Home,
+        home: PageStore,
         selectors: Selectors,
         *,
         entries: int,

@@ -8,7 +8,6 @@ pip asks for credentials after nothing else. What is answered is nobody's to sha
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from cpufit_wheelhouse.filename import parse_sdist_filename, parse_wheel_filenam
 
 from .auth import require, require_scope
 from .problems import problem_response, status_of
+from .readers import EVERYBODY, Reader
 from .services import Services, services_of
 
 if TYPE_CHECKING:
@@ -30,22 +30,6 @@ if TYPE_CHECKING:
 
 _READER = "cpufit.reader"
 """The key of an ASGI scope under which the routes find who reads."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    """What somebody may read."""
-
-    projects: frozenset[str] | None = None
-    """Normalised names; None for everything."""
-
-    def reads(self, project: str) -> bool:
-        """Tell whether a project, by its normalised name, is among it."""
-        return self.projects is None or project in self.projects
-
-
-EVERYBODY = Reader()
-"""Who asks an index that is not private."""
 
 
 class Target(Enum):

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from cpufit_wheelhouse.catalog import DerivedFile, Project, ProjectSnapshot, StoredFile
-    from cpufit_wheelhouse.home import Home
+
+    from .page_store import PageStore
 
 _REMEMBERED = 4096
 _MAKERS = 16
@@ -30,7 +31,7 @@ _MAKERS = 16
 class Selectors:
     """Makes, stores and remembers the selectors of one server; safe for many threads."""
 
-    def __init__(self, home: Home, base_url: str, *, wanted: bool = False) -> None:
+    def __init__(self, home: PageStore, base_url: str, *, wanted: bool = False) -> None:
         """Take the store, the address under which clients reach this server (no slash at its end), and a wish.
 
         :param wanted: selectors may tell this server of their refusals

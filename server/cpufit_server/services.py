@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .pages import Pages
     from .selectors import Selectors
     from .settings import Settings
-    from .upstream import Upstream
+    from .upstream.upstream import Upstream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

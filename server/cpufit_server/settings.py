@@ -215,6 +215,11 @@ class Settings(UploadSettings, UpstreamSettings):
         ge=1,
         description="Seconds that a connection stays open without a request; installers come back to one.",
     )
+    start_patience_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="Seconds that a request waits for a server which listens and is not wholly there yet; then 503.",
+    )
     stop_grace_seconds: int = Field(
         default=10, ge=0, description="Seconds that requests under way may take after the server was told to stop."
     )

@@ -26,15 +26,14 @@ from .client import Asker, asker_of_token, asker_of_user_agent, surroundings_of
 from .demands import Demands
 from .errors import NotFound, UpstreamFailed
 from .front.keeping import KeptPage, keep
-from .negotiation import PLAIN_HTML_TYPE, Form, form_wanted
+from .negotiation import Form, form_wanted
+from .page_response import page_response
 from .pages import Beside, RenderedPage
 from .reading import reader_of
 from .services import Services, services_of
 
 router = APIRouter()
 
-VARY_BY_CLIENT = "Accept, Accept-Encoding, User-Agent"
-VARY = "Accept, Accept-Encoding"
 UPSTREAM_HEADER = "X-Cpufit-Upstream"
 """Tells that a page is not what the upstream has now: ``stale; age=SECONDS``, or ``unavailable``."""
 
@@ -185,36 +184,3 @@ async def _beside(services: Services, name: str, asker: Asker, root: str, told: 
 
 def _staleness(since: float | None) -> dict[str, str]:
     return {} if since is None else {UPSTREAM_HEADER: f"stale; age={max(0, round(time.time() - since))}"}
-
-
-def page_response(request: Request, page: RenderedPage, form: Form, *, shared: bool) -> Response:
-    """Return the answer that carries a page, or says that the client has it.
-
-    :param shared: the address alone decides what is on the page, so caches on the way may keep it for others
-    """
-    headers = {"Vary": VARY if shared else VARY_BY_CLIENT}
-    if page.serial is not None:
-        # As the index of pypi.org has it, for mirrors: it grows with each change of the project.
-        headers["X-PyPI-Last-Serial"] = str(page.serial)
-    if page.placeholder is not None:
-        headers["Cache-Control"] = "no-store"
-        page = page.refreshed().encoded(form.coding)
-    else:
-        headers["Cache-Control"] = "public, no-cache" if shared else "private, no-cache"
-        headers["ETag"] = page.etag
-        if is_known(request.headers.get("if-none-match"), page.etag):
-            return Response(status_code=304, headers=headers)
-    if page.coding is not None:
-        headers["Content-Encoding"] = page.coding
-    # PEP 691, "Content-Types": the type of the version that is sent, also to who asked for "latest".
-    charset = "; charset=utf-8" if page.media_type == PLAIN_HTML_TYPE else ""
-    headers["Content-Type"] = page.media_type + charset
-    return Response(page.body, headers=headers)
-
-
-def is_known(if_none_match: str | None, etag: str) -> bool:
-    """Tell whether a client has this version (RFC 9110, section 13.1.2: compared weakly)."""
-    if if_none_match is None:
-        return False
-    known = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return "*" in known or etag in known

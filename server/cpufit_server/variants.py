@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
     from cpufit_wheelhouse.catalog import DerivedFile, ProjectSnapshot, StoredFile
-    from cpufit_wheelhouse.home import Home
     from cpufit_wheelhouse.variant import Properties
 
+    from .page_store import PageStore
 
-def sidecars_of(home: Home, snapshot: ProjectSnapshot) -> tuple[DerivedFile, ...]:
+
+def sidecars_of(home: PageStore, snapshot: ProjectSnapshot) -> tuple[DerivedFile, ...]:
     """Return what the variant view lists besides the plain one: labelled wheels, and one JSON file for each release.
 
     The JSON files are stored when this returns.

@@ -15,7 +15,8 @@ import pytest
 
 from cpufit_server.errors import InvalidSetting
 from cpufit_server.settings import Settings
-from cpufit_server.upstream import refuse_downgrade, upstream_index, without_userinfo
+from cpufit_server.upstream import upstream_index, without_userinfo
+from cpufit_server.upstream.client import refuse_downgrade
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 

@@ -21,12 +21,10 @@ from sqlalchemy import URL
 from .archive import DEFAULT_LIMITS, ArchiveLimits
 from .blobs import BlobStore
 from .catalog import Catalog
+from .catalog.reading import CATALOG
 from .ingest import Ingest
 from .judgement import BelowVerdict, Inspector
 from .signatures import SignatureVerifier
-
-CATALOG = "catalog.sqlite3"
-"""The name of the catalog's file."""
 
 
 @final

@@ -5,14 +5,25 @@ from __future__ import annotations
 import argparse
 import logging
 import threading
+from functools import partial
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 
+from cpufit_resolver.errors import CpufitError
+from cpufit_server.early import EarlyPages
+from cpufit_server.front.placing import placed_before
+from cpufit_server.front.protocol import FrontProtocol
 from cpufit_server.logs import log_config
-from cpufit_server.settings import load_settings
+from cpufit_server.preparing import Prepared, prepare
+from cpufit_server.settings import Settings, load_settings
+from cpufit_server.starting import Starting
 
 from . import Subparsers, add_home_option
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 
 class _Server(uvicorn.Server):
@@ -25,6 +36,11 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._stopping.set()
         super().handle_exit(sig, frame)
+
+    def give_up(self) -> None:
+        """Stop in good order without anybody's signal."""
+        self._stopping.set()
+        self.should_exit = True
 
 
 def configure_parser(subparsers: Subparsers) -> None:
@@ -46,10 +62,6 @@ def configure_parser(subparsers: Subparsers) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM; requests under way are finished first."""
-    # the web framework is for this command alone
-    from cpufit_server.app import create_app, in_front_of  # noqa: PLC0415
-    from cpufit_server.front.protocol import FrontProtocol  # noqa: PLC0415
-
     settings = load_settings(
         host=arguments.host,
         port=arguments.port,
@@ -58,10 +70,16 @@ def execute(arguments: argparse.Namespace) -> int:
         upstream_offline=arguments.upstream_offline,
         public_url=arguments.public_url,
     )
-    app = create_app(settings)
+    prepared = prepare(settings)
+    starting = Starting(
+        partial(_application, settings, prepared),
+        partial(EarlyPages.open, settings),
+        patience=settings.start_patience_seconds,
+        on_failure=lambda: server.give_up(),
+    )
     server = _Server(
         uvicorn.Config(
-            in_front_of(app, settings),
+            placed_before(starting, settings, prepared),
             host=settings.host,
             port=settings.port,
             http=FrontProtocol,
@@ -73,11 +91,23 @@ def execute(arguments: argparse.Namespace) -> int:
             log_config=log_config(settings.log_format, settings.log_level),
             access_log=False,  # the application writes its own, without queries
         ),
-        stopping=app.state.stopping,
+        stopping=prepared.stopping,
     )
     logging.getLogger(__name__).info("cpufit: %s at %s/simple/", settings.home, settings.base_url)
     try:
         server.run()
     except KeyboardInterrupt:  # uvicorn raises the signal anew after it has stopped in good order
         return 0
-    return 0 if server.started else 1
+    except SystemExit:  # so it says that it could not start
+        if starting.failure is None:
+            raise
+    if isinstance(starting.failure, CpufitError):
+        raise starting.failure
+    return 0 if server.started and starting.failure is None else 1
+
+
+def _application(settings: Settings, prepared: Prepared) -> ASGIApp:
+    # the web framework and the database library: what a start waits for longest
+    from cpufit_server.app import create_app  # noqa: PLC0415
+
+    return create_app(settings, prepared)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fastapi import Request
+from starlette.requests import Request
 
 from .at_once import AtOnce, head_lines
 from .keeping import KeptFile, KeptPage

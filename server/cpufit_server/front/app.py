@@ -7,11 +7,11 @@ from collections.abc import Callable, MutableMapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fastapi import Request
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 
+from cpufit_server.page_response import is_known, page_response
 from cpufit_server.pages import BoundedCache
-from cpufit_server.simple import is_known, page_response
 
 from .answers import Ready, ready_file, ready_page
 from .keeping import SLOT, KeptPage, ReadyFigures, Slot

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fastapi import Request
+    from starlette.requests import Request
 
     from cpufit_server.negotiation import Form
     from cpufit_server.pages import RenderedPage
@@ -30,7 +30,7 @@ class KeptPage:
     page: RenderedPage
     form: Form
     shared: bool
-    """As :func:`cpufit_server.simple.page_response` takes it."""
+    """As :func:`cpufit_server.page_response.page_response` takes it."""
     on_hit: Callable[[Request], None] | None = None
     """To be called for each request that is answered with it."""
 

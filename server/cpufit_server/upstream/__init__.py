@@ -21,12 +21,12 @@ comes here unless its project says so: two indexes side by side for one name wou
     upstream.py   Upstream: all of it together
     routes.py     /upstream/{project}/{sha256}/{filename}
     api.py        what is told of such a project as JSON
+
+Here is what a start needs to know: which index. The rest is loaded with the routes.
 """
 
 from __future__ import annotations
 
-from .client import refuse_downgrade
 from .index import UpstreamIndex, upstream_index, without_userinfo
-from .upstream import Upstream
 
-__all__ = ["Upstream", "UpstreamIndex", "refuse_downgrade", "upstream_index", "without_userinfo"]
+__all__ = ["UpstreamIndex", "upstream_index", "without_userinfo"]

@@ -20,8 +20,8 @@ from starlette.responses import Response, StreamingResponse
 from cpufit_resolver.errors import CpufitError
 from cpufit_server.errors import NotFound, UpstreamFailed
 from cpufit_server.files import IMMUTABLE
+from cpufit_server.page_response import is_known
 from cpufit_server.services import Services, services_of
-from cpufit_server.simple import is_known
 from cpufit_wheelhouse.pullthrough import Reading
 from cpufit_wheelhouse.simple_page import PageFile
 

@@ -22,6 +22,9 @@ from . import rows
 from .records import CatalogChanged, DerivedFile, NewDerived, Project, ProjectSnapshot
 from .revisions import newest_revision
 
+CATALOG = "catalog.sqlite3"
+"""The name of the catalog's file in a home."""
+
 _PATIENCE_SECONDS = 5.0
 """How long a reader waits for who has the whole catalog for itself, as while it is copied back."""
 _LARGEST_CACHE_KIB = 2048
@@ -44,7 +47,7 @@ class PageReader:
 
     @classmethod
     def open(cls, path: Path) -> PageReader | None:
-        """Open a catalog; None where there is none that can be read as it is: it may have to be made, or brought up to date.
+        """Open a catalog; None where none can be read as it is: it may have to be made, or brought up to date.
 
         :param path: of its file
         """
