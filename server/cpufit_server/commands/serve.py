@@ -75,7 +75,7 @@ def execute(arguments: argparse.Namespace) -> int:
         partial(_application, settings, prepared),
         partial(EarlyPages.open, settings),
         patience=settings.start_patience_seconds,
-        on_failure=lambda: server.give_up(),
+        on_failure=lambda: server.give_up(),  # noqa: PLW0108  # the server is made of what this is for
     )
     server = _Server(
         uvicorn.Config(
@@ -98,9 +98,9 @@ def execute(arguments: argparse.Namespace) -> int:
         server.run()
     except KeyboardInterrupt:  # uvicorn raises the signal anew after it has stopped in good order
         return 0
-    except SystemExit:  # so it says that it could not start
-        if starting.failure is None:
-            raise
+    except SystemExit:  # so it says that it could not start; the log tells why
+        if not isinstance(starting.failure, CpufitError):
+            return 1
     if isinstance(starting.failure, CpufitError):
         raise starting.failure
     return 0 if server.started and starting.failure is None else 1

@@ -1,0 +1,423 @@
+"""A server answers its first pages before the framework is there, and what it cannot answer waits or is told why."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from cpufit_server.demo.processes import free_port
+from cpufit_server.early import EarlyPages
+from cpufit_server.starting import Starting
+from cpufit_wheelhouse.home import open_home
+
+LINUX = "cp311-cp311-manylinux_2_17_x86_64"
+JSON = "application/vnd.pypi.simple.v1+json"
+PIP = f"{JSON}, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"
+HEAVY = ("alembic", "fastapi", "sqlalchemy")
+
+_GATE = """
+import os, pathlib, sys, time
+
+class Gate:
+    def find_spec(self, name, path=None, target=None):
+        if name not in {heavy}:
+            return None
+        folder = pathlib.Path(os.environ["GATE"])
+        (folder / "reached").touch()
+        while not (folder / "open").exists() and not (folder / "shut").exists():
+            time.sleep(0.01)
+        if (folder / "shut").exists():
+            raise ImportError("no " + name + " today")
+        return None
+
+sys.meta_path.insert(0, Gate())
+"""
+
+
+class Gated:
+    """A server process that loads nothing heavy before the test lets it."""
+
+    def __init__(self, folder: Path, home: Path, *options: str) -> None:
+        self._folder, self._log = folder, folder / "log"
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(_GATE.format(heavy=set(HEAVY)), encoding="utf-8")
+        self.port = free_port()
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("CPUFIT_")}
+        command = [sys.executable, "-m", "cpufit_server", "serve", "--port", str(self.port), "--home", str(home)]
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*command, *options],
+                env={**kept, "PYTHONPATH": str(folder), "GATE": str(folder)},
+                stdout=log,
+                stderr=log,
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", headers=headers, trust_env=False, timeout=60)
+
+    def open(self) -> None:
+        (self._folder / "open").touch()
+
+    def shut(self) -> None:
+        (self._folder / "shut").touch()
+
+    def until(self, true: Callable[[], bool]) -> None:
+        end = time.monotonic() + 60
+        while not true():
+            assert time.monotonic() < end, self.log
+            assert self.process.poll() is None, self.log
+            time.sleep(0.01)
+
+    def listens(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=5):
+            return True
+        return False
+
+    def reached(self) -> bool:
+        return (self._folder / "reached").exists()
+
+
+@pytest.fixture
+def home(tmp_path: Path, run_server: Callable[..., Any], make_wheel: Callable[..., Any]) -> Path:
+    path = tmp_path / "home"
+    with run_server(path) as server:
+        assert server.upload(make_wheel()).status_code == 200
+    return path
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Gated]]:
+    with contextlib.ExitStack() as ends:
+
+        def start(home: Path, *options: str) -> Gated:
+            gated = Gated(tmp_path / "gate", home, *options)
+            ends.callback(gated.process.wait)
+            ends.callback(gated.process.kill)
+            return gated
+
+        yield start
+
+
+class TestAProcess:
+    def test_its_first_page_needs_neither_framework_nor_database_library(
+        self, home: Path, serve: Callable[..., Gated]
+    ) -> None:
+        server = serve(home)
+        server.until(server.listens)
+        first = server.get("/simple/fast/", accept=PIP)
+        for answer in (first, server.get("/simple/fast/", accept=PIP)):
+            assert [file["filename"] for file in answer.json()["files"]] == ["fast-1.0-py3-none-any.whl"]
+        assert server.get("/simple/", accept=PIP).json()["projects"] == [{"name": "fast"}]
+        assert "GET /simple/fast/ 200" in server.log
+        server.until(server.reached)
+        server.open()
+        assert server.get("/healthz").status_code == 200
+        assert server.get("/simple/fast/", accept=PIP).content == first.content
+
+    def test_what_pages_do_not_tell_waits_for_the_application(self, home: Path, serve: Callable[..., Gated]) -> None:
+        server = serve(home)
+        server.until(server.listens)
+        answers: list[httpx.Response] = []
+        asking = threading.Thread(target=lambda: answers.append(server.get("/simple/missing/")))
+        asking.start()
+        server.until(server.reached)
+        assert server.get("/simple/fast/").status_code == 200, "nobody else waits"
+        assert answers == []
+        server.open()
+        asking.join()
+        assert answers[0].status_code == 404
+
+    def test_a_home_that_is_still_to_be_made_is_made_before_anybody_is_served(
+        self, tmp_path: Path, serve: Callable[..., Gated]
+    ) -> None:
+        server = serve(tmp_path / "new")
+        server.until(server.reached)
+        assert not server.listens()
+        server.open()
+        server.until(server.listens)
+        assert server.get("/healthz").status_code == 200
+
+    def test_an_application_that_cannot_be_made_ends_it(self, home: Path, serve: Callable[..., Gated]) -> None:
+        server = serve(home)
+        server.until(server.listens)
+        server.shut()
+        assert server.process.wait(timeout=60) == 1
+        assert "the server cannot start: no " in server.log
+        assert "Finished server process" in server.log
+
+    def test_a_home_that_cannot_be_opened_ends_it(self, home: Path, serve: Callable[..., Gated]) -> None:
+        server = serve(home)
+        server.until(server.listens)
+        (home / "staging").rename(home / "elsewhere")
+        (home / "staging").write_text("in the way", encoding="utf-8")
+        server.open()
+        assert server.process.wait(timeout=60) == 1
+        assert "the server cannot start: " in server.log
+
+    @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+    def test_it_can_be_stopped_before_it_is_all_there(self, home: Path, serve: Callable[..., Gated]) -> None:
+        server = serve(home)
+        server.until(server.listens)
+        server.until(server.reached)
+        server.process.send_signal(signal.SIGTERM)
+        server.until(lambda: "Shutting down" in server.log)
+        server.open()
+        assert server.process.wait(timeout=60) in (0, -signal.SIGTERM)
+        assert "Finished server process" in server.log
+        assert "Traceback" not in server.log
+        assert "cannot start" not in server.log
+
+    def test_a_port_that_is_taken_is_told(self, home: Path, serve: Callable[..., Gated]) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            server = serve(home, "--port", str(taken.getsockname()[1]))
+            server.open()
+            assert server.process.wait(timeout=60) == 1
+        assert "address already in use" in server.log
+
+
+def test_a_damaged_catalog_is_told_as_it_was(home: Path, serve: Callable[..., Gated]) -> None:
+    (home / "catalog.sqlite3").write_bytes(b"no database" * 1000)
+    server = serve(home)
+    server.open()
+    assert server.process.wait(timeout=60) == 1
+    assert "file is not a database" in server.log
+
+
+def test_a_catalog_of_a_newer_cpufit_is_refused(home: Path, serve: Callable[..., Gated]) -> None:
+    with open_home(home) as opened, opened.catalog._writer.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    server = serve(home)
+    server.open()
+    assert server.process.wait(timeout=60) == 1
+    assert "it was written by a newer cpufit" in server.log or "cannot be brought up to date" in server.log
+
+
+class TestEarlyPages:
+    CLIENTS: Mapping[str, Mapping[str, str]] = {
+        "pip": {"accept": PIP, "user-agent": "pip/26.3 {}", "accept-encoding": "gzip, deflate"},
+        "told": {"accept": PIP, "user-agent": 'pip/26.3 {"user_data":"cpufit=x86_64_v3"}', "accept-encoding": "gzip"},
+        "uv": {"accept": PIP, "user-agent": "uv/0.13.9", "accept-encoding": "gzip, deflate, zstd"},
+        "html": {"accept": "text/html", "user-agent": "x", "accept-encoding": "identity"},
+    }
+    PATHS = ("/simple/fast/", "/simple/plain/", "/simple/", "/cpu/x86_64_v2/simple/fast/", "/cpu/what/simple/")
+
+    @pytest.fixture
+    def hosted(self, server: Any, make_wheel: Callable[..., Any]) -> Any:
+        for cpu in ("x86_64_v2", "x86_64_v3"):
+            assert server.upload(make_wheel(tags=LINUX, native=True, extra=cpu.encode()), cpufit_needs=cpu).is_success
+        for version in range(20):
+            assert server.upload(make_wheel(name="plain", version=f"1.{version}")).is_success
+        return server
+
+    @pytest.fixture
+    def early(self, hosted: Any) -> Iterator[EarlyPages]:
+        found = EarlyPages.open(hosted.settings)
+        assert found is not None
+        yield found
+        found.close()
+
+    @pytest.mark.parametrize("client", CLIENTS)
+    def test_are_those_of_the_application(self, client: str, hosted: Any, early: EarlyPages) -> None:
+        for path in self.PATHS:
+            headers = self.CLIENTS[client]
+            hosted.client.get(path, headers=headers)  # makes what a page lists, where it is not there yet
+            wanted = asked(hosted.app, path, headers)
+            known = {**headers, "if-none-match": wanted.headers.get("etag", '"none"')}
+            for sent in (headers, known):
+                wanted, answer = asked(hosted.app, path, sent), asked(only(early), path, sent)
+                assert (path, answer.status_code) == (path, wanted.status_code)
+                assert headers_of(answer) == headers_of(wanted)
+                assert without_random(answer.content) == without_random(wanted.content)
+
+    def test_leave_what_has_to_be_made_to_the_application(self, hosted: Any, early: EarlyPages) -> None:
+        headers = self.CLIENTS["pip"]
+        assert asked(only(early), "/simple/fast/", headers).status_code == 418, "its selector is not there yet"
+        staging = hosted.home.path / "staging"
+        assert list(staging.iterdir()) == []
+        hosted.client.get("/simple/fast/", headers=headers)
+        assert asked(only(early), "/simple/fast/", headers).status_code == 200
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/simple/Fast/",
+            "/simple/fast",
+            "/simple/missing/",
+            "/simple/fast/?format=application/json",
+            "/cpu/x86_64_v1/simple/fast/",
+            "/healthz",
+            "/simple/a/b/",
+            "/files/0/fast.whl",
+        ],
+    )
+    def test_leave_the_rest_to_the_application(self, path: str, early: EarlyPages) -> None:
+        assert asked(only(early), path, self.CLIENTS["pip"]).status_code == 418
+
+    def test_leave_what_nothing_pleases_and_uploads_to_the_application(self, early: EarlyPages) -> None:
+        assert asked(only(early), "/simple/plain/", {"accept": "image/png"}).status_code == 418
+        assert asked(only(early), "/simple/plain/", {}, method="POST").status_code == 418
+
+    def test_leave_projects_that_merge_to_the_application(self, hosted: Any, early: EarlyPages) -> None:
+        hosted.home.catalog.set_policy("plain", upstream="merge")
+        assert asked(only(early), "/simple/plain/", self.CLIENTS["pip"]).status_code == 418
+
+    def test_leave_everything_to_the_application_when_they_are_over(self, early: EarlyPages) -> None:
+        early.close()
+        assert asked(only(early), "/simple/plain/", self.CLIENTS["pip"]).status_code == 418
+
+    def test_there_are_none_where_reading_is_private(self, hosted: Any) -> None:
+        assert EarlyPages.open(hosted.settings.model_copy(update={"private_reading": True})) is None
+
+
+def only(early: EarlyPages) -> Any:
+    """Return an application that answers early pages, and 418 for what is left to another one."""
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if not await early.answer(scope, receive, send):
+            await PlainTextResponse("left", status_code=418)(scope, receive, send)
+
+    return application
+
+
+def asked(application: Any, path: str, headers: Mapping[str, str], *, method: str = "GET") -> httpx.Response:
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app=application)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return await client.request(method, path, headers=dict(headers))
+
+    return asyncio.run(ask())
+
+
+def headers_of(answer: httpx.Response) -> dict[str, str]:
+    found = dict(answer.headers)
+    if found.get("cache-control") == "no-store":
+        found.pop("content-length")  # what is random in it compresses as it pleases
+    return found
+
+
+def without_random(body: bytes) -> bytes:
+    for packed in (b"\x1f\x8b", b"\x28\xb5\x2f\xfd"):
+        assert not body.startswith(packed), "the client unpacks"
+    return re.sub(rb"(selectors/[0-9a-f]{64}/)[A-Za-z0-9_-]{22}", rb"\1", body)
+
+
+class TestWaiting:
+    def test_ends_with_503_where_the_application_does_not_come(self) -> None:
+        come = threading.Event()
+
+        def make() -> Any:
+            come.wait(60)
+            return hello()
+
+        async def ask() -> tuple[httpx.Response, httpx.Response]:
+            starting = Starting(make, Nothing, patience=0.01, on_failure=pytest.fail)
+            async with living(starting) as client:
+                early = await client.get("/")
+                come.set()
+                return early, await until_served(client)
+
+        early, late = asyncio.run(ask())
+        assert (early.status_code, early.json()["code"]) == (503, "starting")
+        assert early.headers["retry-after"] == "5"
+        assert late.text == "hello"
+
+    def test_an_application_that_fails_after_it_was_made_is_told(self) -> None:
+        told: list[str] = []
+
+        @contextlib.asynccontextmanager
+        async def failing(_app: Any) -> AsyncIterator[None]:
+            if not told:
+                raise OSError("the disk is gone")
+            yield
+
+        async def ask() -> tuple[httpx.Response, Exception | None]:
+            starting = Starting(lambda: hello(failing), Nothing, patience=60, on_failure=lambda: told.append("failed"))
+            async with living(starting) as client:
+                return await client.get("/"), starting.failure
+
+        answer, failure = asyncio.run(ask())
+        assert answer.status_code == 503
+        assert told == ["failed"]
+        assert "the disk is gone" in str(failure)
+
+    def test_the_application_ends_with_the_server(self) -> None:
+        told: list[str] = []
+
+        @contextlib.asynccontextmanager
+        async def telling(_app: Any) -> AsyncIterator[None]:
+            told.append("begun")
+            yield
+            told.append("ended")
+
+        async def ask() -> None:
+            async with living(Starting(lambda: hello(telling), Nothing, patience=60, on_failure=pytest.fail)) as client:
+                assert (await client.get("/")).text == "hello"
+
+        asyncio.run(ask())
+        assert told == ["begun", "ended"]
+
+
+def hello(lifespan: Any = None) -> Starlette:
+    return Starlette(routes=[Route("/", lambda _request: PlainTextResponse("hello"))], lifespan=lifespan)
+
+
+class Nothing(EarlyPages):
+    """Early pages of which there are none."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def answer(self, scope: Any, receive: Any, send: Any) -> bool:
+        del scope, receive, send
+        return False
+
+    def close(self) -> None:
+        pass
+
+
+@contextlib.asynccontextmanager
+async def living(application: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve an application for as long as the block runs, as an ASGI server does."""
+    orders: asyncio.Queue[Any] = asyncio.Queue()
+    reports: asyncio.Queue[Any] = asyncio.Queue()
+    life = asyncio.create_task(application({"type": "lifespan", "state": {}}, orders.get, reports.put))
+    await orders.put({"type": "lifespan.startup"})
+    assert (await reports.get())["type"] == "lifespan.startup.complete"
+    try:
+        transport = httpx.ASGITransport(app=application)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            yield client
+    finally:
+        await orders.put({"type": "lifespan.shutdown"})
+        assert (await reports.get())["type"] == "lifespan.shutdown.complete"
+        await life
+
+
+async def until_served(client: httpx.AsyncClient) -> httpx.Response:
+    for _ in range(6000):
+        answer = await client.get("/")
+        if answer.status_code != 503:
+            return answer
+        await asyncio.sleep(0.01)
+    pytest.fail("nobody answers")
