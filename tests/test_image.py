@@ -19,7 +19,8 @@ import yaml
 from tests.flow.flow_server import free_port, running_server
 
 from cpufit_server.cli import make_parser
-from cpufit_server.settings import PREFIX, Settings
+from cpufit_server.environment import PREFIX
+from cpufit_server.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}

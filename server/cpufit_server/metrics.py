@@ -11,8 +11,8 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from .environment import PREFIX
 from .errors import InvalidSetting
-from .settings import PREFIX
 from .watching import Exchange
 
 if TYPE_CHECKING:

@@ -11,19 +11,16 @@ from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import SettingsConfigDict
 
 from cpufit_resolver.profile import MAX_TOKEN_LENGTH
-from cpufit_wheelhouse.archive import DEFAULT_LIMITS, ArchiveLimits
-from cpufit_wheelhouse.judgement import BelowVerdict
+from cpufit_wheelhouse.archive_limits import DEFAULT_LIMITS, ArchiveLimits
+from cpufit_wheelhouse.catalog.records import BelowVerdict
 
+from .environment import PREFIX
 from .errors import InvalidSetting, MissingPublicUrl
 from .logs import LogFormat, LogLevel
 from .upload_settings import UploadSettings
 from .upstream_settings import UpstreamSettings
-
-PREFIX = "CPUFIT_"
-"""What every environment variable of a setting begins with."""
 
 PIP_UPSTREAM = "pip"
 """The value of ``upstream`` that stands for the index which pip uses on this machine."""
@@ -35,8 +32,6 @@ def _default_home() -> Path:
 
 class Settings(UploadSettings, UpstreamSettings):
     """What a person may decide about one server."""
-
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     home: Path = Field(
         default_factory=_default_home, description="The folder with the catalog, the blobs and the staging area."

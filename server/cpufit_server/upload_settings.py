@@ -9,15 +9,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pydantic import Field, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings
 
 from cpufit_wheelhouse.admission.rules import AdmissionRules
 from cpufit_wheelhouse.signatures import SigstoreVerifier
 
+from .environment import FromEnvironment
 from .errors import InvalidSetting
 
 
-class UploadSettings(BaseSettings):
+class UploadSettings(FromEnvironment):
     """What a person may decide about the uploads of one server; a part of its settings."""
 
     max_form_bytes: int = Field(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings
+
+from .environment import FromEnvironment
 
 
-class UpstreamSettings(BaseSettings):
+class UpstreamSettings(FromEnvironment):
     """What a person may decide about the upstream of one server; a part of its settings."""
 
     upstream_timeout: float = Field(

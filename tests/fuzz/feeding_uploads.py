@@ -21,7 +21,8 @@ from pathlib import Path
 from cpufit_resolver.errors import CpufitError
 from cpufit_server.multipart import FormLimits, FormReader
 from cpufit_server.upload_form import FIELDS, REPEATED_FIELDS
-from cpufit_wheelhouse.archive import ArchiveLimits, open_archive, open_wheel
+from cpufit_wheelhouse.archive import open_archive, open_wheel
+from cpufit_wheelhouse.archive_limits import ArchiveLimits
 from cpufit_wheelhouse.sdist import open_sdist
 
 WHEEL = "fed-1.0-py3-none-any.whl"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.machine_code.made_images import ARM_CODE, elf, macho, pe, universal
 
-from cpufit_wheelhouse.archive import DEFAULT_LIMITS
+from cpufit_wheelhouse.archive_limits import DEFAULT_LIMITS
 from cpufit_wheelhouse.errors import WheelError
 from cpufit_wheelhouse.inspection.budget import Budget
 from cpufit_wheelhouse.inspection.verdict import Verdict

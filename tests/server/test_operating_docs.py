@@ -13,7 +13,8 @@ import pytest
 
 from cpufit_server.cli import make_parser
 from cpufit_server.demo.processes import free_port
-from cpufit_server.settings import PREFIX, Settings
+from cpufit_server.environment import PREFIX
+from cpufit_server.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = tuple(ROOT / "docs" / "how-to" / name for name in ("run-in-production.md", "back-up-and-verify.md"))

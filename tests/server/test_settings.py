@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from cpufit_server.environment import PREFIX
 from cpufit_server.errors import InvalidSetting, MissingPublicUrl
-from cpufit_server.settings import PREFIX, Settings, is_loopback, load_settings
+from cpufit_server.settings import Settings, is_loopback, load_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,3 +88,15 @@ def test_every_setting_is_documented_with_its_variable_and_default() -> None:
         assert (field.description or "").rstrip(".") in row
         if isinstance(field.default, int | float | str):
             assert f"`{field.default}`" in row
+
+
+def test_a_variable_may_be_written_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("cpufit_Port", "8124")
+    assert load_settings().port == 8124
+
+
+def test_the_environment_is_checked_as_what_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CPUFIT_PORT", "many")
+    with pytest.raises(InvalidSetting) as caught:
+        load_settings()
+    assert caught.value.where == "CPUFIT_PORT"

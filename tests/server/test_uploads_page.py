@@ -11,8 +11,9 @@ from pathlib import Path
 from cpufit_resolver import errors as resolver_errors
 from cpufit_resolver.errors import CpufitError
 from cpufit_server import errors as server_errors
+from cpufit_server.environment import PREFIX
 from cpufit_server.problems import status_of
-from cpufit_server.settings import PREFIX, Settings
+from cpufit_server.settings import Settings
 from cpufit_wheelhouse import errors as wheelhouse_errors
 
 ROOT = Path(__file__).parents[2]

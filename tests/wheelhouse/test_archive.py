@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cpufit_wheelhouse.archive import ArchiveLimits, open_wheel
+from cpufit_wheelhouse.archive import open_wheel
+from cpufit_wheelhouse.archive_limits import ArchiveLimits
 from cpufit_wheelhouse.errors import (
     DistInfoMismatch,
     InvalidMetadata,

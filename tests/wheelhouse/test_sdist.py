@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cpufit_wheelhouse.archive import ArchiveLimits
+from cpufit_wheelhouse.archive_limits import ArchiveLimits
 from cpufit_wheelhouse.errors import (
     InvalidMetadata,
     InvalidWheelName,

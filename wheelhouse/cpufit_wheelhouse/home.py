@@ -18,12 +18,13 @@ from typing import final
 
 from sqlalchemy import URL
 
-from .archive import DEFAULT_LIMITS, ArchiveLimits
+from .archive_limits import DEFAULT_LIMITS, ArchiveLimits
 from .blobs import BlobStore
 from .catalog import Catalog
 from .catalog.reading import CATALOG
+from .catalog.records import BelowVerdict
 from .ingest import Ingest
-from .judgement import BelowVerdict, Inspector
+from .judgement import Inspector
 from .signatures import SignatureVerifier
 
 

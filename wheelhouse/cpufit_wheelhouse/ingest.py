@@ -31,15 +31,17 @@ from .admission.checks import check_sdist, check_wheel, member_watch
 from .admission.names import similar_names
 from .admission.release import check_joining, check_pace
 from .admission.rules import UNSAID, Notice, Submission
-from .archive import DEFAULT_LIMITS, ArchiveLimits, WheelInfo, open_wheel
+from .archive import WheelInfo, open_wheel
+from .archive_limits import DEFAULT_LIMITS, ArchiveLimits
 from .arriving import ArrivingBytes, sdist_facts, wheel_facts
 from .attestations import provenance_object
 from .blobs import BlobStore, StagedBlob
 from .catalog import Catalog, CatalogChanged, Decision, NewFile, ProjectSnapshot, StoredFile, decide
+from .catalog.records import BelowVerdict
 from .errors import MetadataMismatch, StoreError
 from .forms import Forms, labelled_forms
 from .inspection.verdict import RULES_VERSION, Verdict
-from .judgement import BelowVerdict, Inspector, Judgement, NoInspector, judge
+from .judgement import Inspector, Judgement, NoInspector, judge
 from .reinspection import Reinspection
 from .rename import rename_wheel
 from .sdist import open_sdist

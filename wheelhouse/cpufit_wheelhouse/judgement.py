@@ -13,19 +13,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from cpufit_resolver.features import architecture
 from cpufit_resolver.need import BASELINE_NEED, ArchNeed, Need, parse_need
 from cpufit_resolver.refusals import telling_evidence
 
 from .archive import WheelInfo
+from .catalog.records import BelowVerdict
 from .errors import NeedRefused
 from .inspection.verdict import Verdict
 from .variant import need_from_variant_json
-
-BelowVerdict = Literal["refuse", "raise"]
-"""What becomes of a declared need or a label that is below the verdict."""
 
 STATED = ("declared: ", "variant.json: ")
 """How evidence begins that is somebody's word, and no finding."""

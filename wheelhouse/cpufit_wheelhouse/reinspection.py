@@ -17,7 +17,8 @@ from typing import Literal
 from cpufit_resolver.errors import CpufitError
 from cpufit_resolver.need import BASELINE_NEED, Need
 
-from .archive import DEFAULT_LIMITS, ArchiveLimits, WheelInfo, open_wheel
+from .archive import WheelInfo, open_wheel
+from .archive_limits import DEFAULT_LIMITS, ArchiveLimits
 from .blobs import BlobStore
 from .catalog import OVERRIDE, UNKNOWN_KEY, Catalog, CatalogChanged, ProjectSnapshot, StoredFile
 from .forms import labelled_forms

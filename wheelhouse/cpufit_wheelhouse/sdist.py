@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from .archive import DEFAULT_LIMITS, ArchiveLimits, MemberWatch, check_member_name
+from .archive import MemberWatch, check_member_name
+from .archive_limits import DEFAULT_LIMITS, ArchiveLimits
 from .errors import InvalidMetadata, NotAWheel, UnsafeMember, WheelTooLarge
 from .filename import SdistFilename, parse_sdist_filename
 from .metadata import MetadataFacts, check_identity, parse_metadata

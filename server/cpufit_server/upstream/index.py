@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
+from cpufit_server.environment import PREFIX
 from cpufit_server.errors import InvalidSetting
-from cpufit_server.settings import PIP_UPSTREAM, PREFIX
+from cpufit_server.settings import PIP_UPSTREAM
 from cpufit_server.sources.errors import PipSettingsUnreadable
 from cpufit_server.sources.pip_settings import read_pip_settings
 

@@ -20,6 +20,8 @@ FileKind = Literal["wheel", "sdist"]
 DerivedKind = Literal["labelled", "variants-json", "selector"]
 ProjectStatus = Literal["active", "archived", "quarantined", "deprecated"]
 UpstreamPolicy = Literal["never", "merge"]
+BelowVerdict = Literal["refuse", "raise"]
+"""What becomes of a declared need or a label below the verdict."""
 TokenScope = Literal["read", "upload", "admin"]
 JournalAction = Literal[
     "yank", "unyank", "status", "delete", "delete-project", "hide", "unhide", "freeze", "unfreeze", "settings"

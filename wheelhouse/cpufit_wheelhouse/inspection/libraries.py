@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
-from cpufit_wheelhouse.archive import DEFAULT_LIMITS, ArchiveLimits
+from cpufit_wheelhouse.archive_limits import DEFAULT_LIMITS, ArchiveLimits
 from cpufit_wheelhouse.filename import WheelFilename
 from cpufit_wheelhouse.machine_code.containers import read_images
 from cpufit_wheelhouse.machine_code.errors import UnreadableLibrary

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from cpufit_wheelhouse.archive import ArchiveLimits
+from cpufit_wheelhouse.archive_limits import ArchiveLimits
 from cpufit_wheelhouse.errors import WheelError
 
 from .verdict import Verdict

@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cpufit_wheelhouse.archive import DEFAULT_LIMITS, ArchiveLimits
+from cpufit_wheelhouse.archive_limits import DEFAULT_LIMITS, ArchiveLimits
 from cpufit_wheelhouse.errors import WheelError
 from cpufit_wheelhouse.pooled import PoolClosed
 from cpufit_wheelhouse.probe.options import ProbeOptions
