@@ -38,11 +38,11 @@ def seed_home(path: Path, shelf: Shelf) -> None:
 
 def _template(shelf: Shelf) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the rows that an upload of a shelf's first file makes."""
-    project, file = next(shelf.files())
+    _, file = next(shelf.files())
     with tempfile.TemporaryDirectory() as scratch, open_home(Path(scratch)) as home:
         with home.blobs.stage() as staged:
             staged.write(file.read_bytes())
-            home.ingest.wheel(staged, file.name, provenance={"source": "upload"}, expected_project=project)
+            home.ingest.wheel(staged, file.name, provenance={"source": "upload"})
         engine = open_engine(URL.create("sqlite", database=str(Path(scratch) / "catalog.sqlite3")))
         try:
             with engine.begin() as connection:
