@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from cpufit_wheelhouse.blobs import BlobStore
-    from cpufit_wheelhouse.catalog import DerivedFile, NewDerived, Project, ProjectSnapshot
+    from cpufit_wheelhouse.catalog import DerivedFile, NewDerived, ProjectSnapshot
 
 
 class PageCatalog(Protocol):
@@ -19,8 +19,8 @@ class PageCatalog(Protocol):
     def snapshot(self, name: str) -> ProjectSnapshot | None:
         """Return a project as it is at one instant; None if it is not hosted."""
 
-    def projects(self) -> tuple[Project, ...]:
-        """Return every hosted project, by name."""
+    def names(self) -> tuple[str, ...]:
+        """Return the normalised name of every hosted project, in order."""
 
     def add_derived(
         self, project: str, new: NewDerived, *, before_commit: Callable[[], object] = lambda: None

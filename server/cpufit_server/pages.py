@@ -244,10 +244,17 @@ class Pages:
         return page
 
     def index(self, form: Form, reader: Reader = EVERYBODY) -> RenderedPage:
-        """Return the page that lists the hosted projects, as far as somebody may read them."""
-        names = (project.name for project in self._home.catalog.projects())
-        listed = IndexPage(projects=tuple(name for name in names if reader.reads(name)))
-        return render(listed, form.media_type).encoded(form.coding)
+        """Return the page that lists the hosted projects, as far as somebody may read them.
+
+        The names are read each time, since no serial tells that one came or went; they say whether a page is the same.
+        """
+        names = tuple(name for name in self._home.catalog.names() if reader.reads(name))
+        key = ("index", hashlib.sha256("\n".join(names).encode()).digest(), form)
+        page = self._rendered.get(key)
+        if page is None:
+            page = render(IndexPage(projects=names), form.media_type).encoded(form.coding)
+            self._rendered.put(key, page)
+        return page
 
     def _shelf(self, name: str, serial: int) -> _Shelf | None:
         shelf = self._snapshots.get(name)

@@ -11,6 +11,7 @@ from urllib.parse import quote, urljoin
 import pytest
 from fastapi.routing import APIRoute
 
+from cpufit_server import pages
 from cpufit_server.app import ROUTERS
 
 LINUX = "cp311-cp311-manylinux_2_17_x86_64"
@@ -339,3 +340,27 @@ def test_a_selector_that_is_made_costs_no_look_into_the_store_again(variants: An
     for digest in {file.metadata_sha256 for file in variants.home.catalog.files("fast") if file.kind == "wheel"}:
         variants.home.blobs.path(digest).unlink()
     assert variants.client.get("/simple/fast/", headers={"Accept": "text/html"}).status_code == 200
+
+
+def test_the_list_of_projects_is_kept_until_one_comes_or_goes(
+    server: Any, make_wheel: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered: list[object] = []
+    real = pages.render
+
+    def counting(page: Any, *rest: Any, **named: Any) -> Any:
+        rendered.append(page)
+        return real(page, *rest, **named)
+
+    monkeypatch.setattr(pages, "render", counting)
+
+    def listed() -> list[str]:
+        answer = server.client.get("/simple/", headers=JSON)
+        return [project["name"] for project in answer.json()["projects"]]
+
+    assert listed() == listed() == []
+    assert server.upload(make_wheel(name="one")).status_code == 200
+    assert listed() == listed() == ["one"]
+    assert server.upload(make_wheel(name="another")).status_code == 200
+    assert listed() == listed() == ["another", "one"]
+    assert len(rendered) == 3

@@ -102,7 +102,7 @@ def test_a_snapshot_is_the_catalogs(catalog: Catalog, reader: PageReader) -> Non
         # needs are equal whoever found them out
         assert (found == wanted, repr(found)) == (True, repr(wanted))
         assert reader.serial(name) == catalog.serial(name)
-    assert reader.projects() == catalog.projects()
+    assert reader.names() == catalog.names() == tuple(each.name for each in catalog.projects())
     whole = reader.snapshot("demo")
     assert whole is not None
     for records in (whole.files, whole.derived, whole.hidings, whole.freezes):

@@ -118,6 +118,11 @@ class Catalog:
         with self._engine.begin() as connection:
             return tuple(map(rows.project_of, connection.execute(select(schema.projects).order_by("name"))))
 
+    def names(self) -> tuple[str, ...]:
+        """Return the normalised name of every hosted project, in order: cheaper by far than :meth:`projects`."""
+        with self._engine.begin() as connection:
+            return tuple(connection.execute(select(schema.projects.c.name).order_by("name")).scalars())
+
     def projects_made_since(self, moment: datetime) -> int:
         """Return how many projects were made since an instant, which is aware."""
         query = select(func.count()).select_from(schema.projects).where(schema.projects.c.created_at >= moment)

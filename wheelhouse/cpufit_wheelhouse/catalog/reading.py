@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from packaging.utils import canonicalize_name
 
 from . import rows
-from .records import CatalogChanged, DerivedFile, NewDerived, Project, ProjectSnapshot
+from .records import CatalogChanged, DerivedFile, NewDerived, ProjectSnapshot
 from .revisions import newest_revision
 
 CATALOG = "catalog.sqlite3"
@@ -85,10 +85,10 @@ class PageReader:
             ).fetchone()
         return None if found is None else int(found[0])
 
-    def projects(self) -> tuple[Project, ...]:
-        """Return every hosted project, by name."""
+    def names(self) -> tuple[str, ...]:
+        """Return the normalised name of every hosted project, in order."""
         with self._turn:
-            return self._read(_PROJECTS, rows.project_of, "SELECT * FROM projects ORDER BY name")
+            return tuple(name for (name,) in self._connection.execute("SELECT name FROM projects ORDER BY name"))
 
     def snapshot(self, name: str) -> ProjectSnapshot | None:
         """Return a project, its files and its derived files as they are at one instant; None if it is not hosted."""
