@@ -74,11 +74,17 @@ class EarlyPages:
     def open(cls, settings: Settings) -> EarlyPages | None:
         """Return the pages of a home; None where they cannot be told before the application is there.
 
-        That is where the catalog has to be made or brought up to date, and where reading is private: tokens are the
-        application's.
+        That is where the catalog has to be made or brought up to date, where something is in the way, and where reading
+        is private: tokens are the application's.
         """
         reader = None if settings.private_reading else PageReader.open(settings.home / CATALOG)
-        return None if reader is None else cls(EarlyStore(catalog=reader, blobs=BlobStore(settings.home)), settings)
+        if reader is None:
+            return None
+        try:
+            return cls(EarlyStore(catalog=reader, blobs=BlobStore(settings.home)), settings)
+        except OSError:  # which the application tells of
+            reader.close()
+            return None
 
     def close(self) -> None:
         """Let go of the catalog; whoever is read to meanwhile gets no answer here."""

@@ -45,6 +45,9 @@ class Gate:
             time.sleep(0.01)
         if (folder / "shut").exists():
             raise ImportError("no " + name + " today")
+        if os.environ.get("REFUSED"):
+            from cpufit_resolver.errors import CpufitError
+            raise CpufitError("it makes no selector", code="not-today", hint="come back")
         return None
 
 sys.meta_path.insert(0, Gate())
@@ -54,7 +57,7 @@ sys.meta_path.insert(0, Gate())
 class Gated:
     """A server process that loads nothing heavy before the test lets it."""
 
-    def __init__(self, folder: Path, home: Path, *options: str) -> None:
+    def __init__(self, folder: Path, home: Path, *options: str, **variables: str) -> None:
         self._folder, self._log = folder, folder / "log"
         folder.mkdir()
         (folder / "sitecustomize.py").write_text(_GATE.format(heavy=set(HEAVY)), encoding="utf-8")
@@ -64,7 +67,7 @@ class Gated:
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*command, *options],
-                env={**kept, "PYTHONPATH": str(folder), "GATE": str(folder)},
+                env={**kept, "PYTHONPATH": str(folder), "GATE": str(folder), **variables},
                 stdout=log,
                 stderr=log,
             )
@@ -110,8 +113,8 @@ def home(tmp_path: Path, run_server: Callable[..., Any], make_wheel: Callable[..
 def serve(tmp_path: Path) -> Iterator[Callable[..., Gated]]:
     with contextlib.ExitStack() as ends:
 
-        def start(home: Path, *options: str) -> Gated:
-            gated = Gated(tmp_path / "gate", home, *options)
+        def start(home: Path, *options: str, **variables: str) -> Gated:
+            gated = Gated(tmp_path / "gate", home, *options, **variables)
             ends.callback(gated.process.wait)
             ends.callback(gated.process.kill)
             return gated
@@ -165,6 +168,38 @@ class TestAProcess:
         assert server.process.wait(timeout=60) == 1
         assert "the server cannot start: no " in server.log
         assert "Finished server process" in server.log
+
+    def test_an_error_of_ours_is_told_as_any_other(self, home: Path, serve: Callable[..., Gated]) -> None:
+        server = serve(home, REFUSED="yes")
+        server.until(server.listens)
+        server.open()
+        assert server.process.wait(timeout=60) == 1
+        assert "error: it makes no selector [not-today]\n  hint: come back" in server.log
+
+    def test_so_it_is_where_nobody_was_served_yet(self, tmp_path: Path, serve: Callable[..., Gated]) -> None:
+        server = serve(tmp_path / "new", REFUSED="yes")
+        server.open()
+        assert server.process.wait(timeout=60) == 1
+        assert "error: it makes no selector [not-today]\n  hint: come back" in server.log
+
+    def test_a_home_with_something_in_the_way_is_told_of_before_anybody_is_served(
+        self, home: Path, serve: Callable[..., Gated]
+    ) -> None:
+        (home / "staging").rmdir()
+        (home / "staging").write_text("in the way", encoding="utf-8")
+        server = serve(home)
+        server.open()
+        assert server.process.wait(timeout=60) == 1
+        assert "staging" in server.log
+        assert "Uvicorn running" not in server.log
+
+    def test_private_reading_begins_when_tokens_are_known(self, home: Path, serve: Callable[..., Gated]) -> None:
+        server = serve(home, CPUFIT_PRIVATE_READING="true")
+        server.until(server.reached)
+        assert not server.listens()
+        server.open()
+        server.until(server.listens)
+        assert server.get("/simple/fast/").status_code == 401
 
     def test_a_home_that_cannot_be_opened_ends_it(self, home: Path, serve: Callable[..., Gated]) -> None:
         server = serve(home)

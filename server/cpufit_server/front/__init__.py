@@ -10,6 +10,7 @@
     serials.py   whether a project changed: one look into the catalog, a few microseconds
     streaming.py large files, piece by piece
     keeping.py   how a route tells that its answer may be kept
+    placing.py   putting it, and who watches, before an application
 
 The routes of the framework stay the only place that knows what an answer is; this layer keeps what they made.
 """
