@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -131,7 +130,7 @@ def _started(kind: Kind, folder: Path) -> Iterator[tuple[Process, str, Path]]:
 
 def _came(url: str, process: Process, log: Path) -> Start:
     seconds = wait_for(url, process, log)
-    return Start(seconds=seconds, cpu=_cpu(process.pid), resident=process.resident())
+    return Start(seconds=seconds, cpu=process.cpu(), resident=process.resident())
 
 
 def _under_pages(base: str, process: Process, projects: int) -> dict[str, Start]:
@@ -142,13 +141,8 @@ def _under_pages(base: str, process: Process, projects: int) -> dict[str, Start]
         for url in asked:
             with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": ACCEPT}), timeout=60) as answer:
                 answer.read()
-        moments[moment] = Start(seconds=time.perf_counter() - begin, cpu=_cpu(process.pid), resident=process.resident())
+        moments[moment] = Start(seconds=time.perf_counter() - begin, cpu=process.cpu(), resident=process.resident())
     return moments
-
-
-def _cpu(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _lines(figures: dict[str, dict[str, float]]) -> Iterator[str]:

@@ -168,6 +168,7 @@ def cold(run: Run) -> ByIndex:
         # the files are in the page cache for everybody, and the home is filled before the clock starts
         with started(run, kind, shelf, "bench-7") as (index, seconds, _):
             figures: dict[str, Figures] = {"first page": {"seconds": round(seconds, 3)}}
+            index.process.settle()
             figures["memory"] = {"resident": index.process.resident()}
             figures["page"] = _loaded(run, index, "bench-7")
             figures["memory under load"] = {"resident": index.process.resident()}

@@ -21,6 +21,8 @@ ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+ht
 START_SECONDS = 60.0
 """How long a server may take until it answers."""
 
+_SETTLING_SECONDS, _QUIET_SECONDS = 15.0, 0.5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
@@ -33,6 +35,17 @@ class Process:
     def resident(self) -> int:
         """Return how many bytes of memory it and its children have resident."""
         return sum(_resident(pid) for pid in _family(self.pid))
+
+    def cpu(self) -> float:
+        """Return the seconds that it and its children have computed."""
+        return sum(_computed(pid) for pid in _family(self.pid))
+
+    def settle(self) -> None:
+        """Wait until it computes nothing any more: a server may answer while it still loads what it needs later."""
+        deadline, known = time.perf_counter() + _SETTLING_SECONDS, -1.0
+        while (now := self.cpu()) != known and time.perf_counter() < deadline:
+            known = now
+            time.sleep(_QUIET_SECONDS)
 
 
 def cores() -> tuple[str, str] | None:
@@ -110,6 +123,14 @@ def _family(pid: int) -> list[int]:
     children = Path(f"/proc/{pid}/task/{pid}/children")
     found = [int(child) for child in children.read_text().split()] if children.exists() else []
     return [pid, *(one for child in found for one in _family(child))]
+
+
+def _computed(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _resident(pid: int) -> int:
