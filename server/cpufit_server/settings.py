@@ -9,7 +9,6 @@ import ipaddress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from platformdirs import user_data_path
 from pydantic import Field, ValidationError, field_validator
 
 from cpufit_resolver.profile import MAX_TOKEN_LENGTH
@@ -27,6 +26,8 @@ PIP_UPSTREAM = "pip"
 
 
 def _default_home() -> Path:
+    from platformdirs import user_data_path  # noqa: PLC0415  # whoever says where the home is does not wait for it
+
     return user_data_path("cpufit", appauthor=False)
 
 

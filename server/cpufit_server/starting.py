@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
+from cpufit_resolver.errors import CpufitError
+
 from .watching import note_outcome
 
 if TYPE_CHECKING:
@@ -97,7 +99,7 @@ class Starting:
         if self._early is None:
             await making
         if self.failure is not None:
-            await send({"type": "lifespan.startup.failed", "message": str(self.failure)})
+            await send({"type": "lifespan.startup.failed"})
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -117,8 +119,9 @@ class Starting:
                 self._behind, self._application = behind, application
         except Exception as error:  # noqa: BLE001  # whatever it is, the server must end with it, and tell it
             self.failure = error
+            ours = isinstance(error, CpufitError)  # it says all that there is to say
+            _log.error("the server cannot start: %s", error, exc_info=None if ours else error)
             if listening:
-                _log.error("the server cannot start: %s", error)
                 self._on_failure()
         finally:
             early, self._early = self._early, None
@@ -133,18 +136,19 @@ class _Life:
     def __init__(self, application: ASGIApp, scope: MutableMapping[str, Any]) -> None:
         self._orders: asyncio.Queue[Message] = asyncio.Queue()
         self._reports: asyncio.Queue[Message] = asyncio.Queue()
+        self._error: Exception | None = None
         self._task = asyncio.create_task(self._run(application, scope))
 
     async def begin(self) -> None:
         """Let it start.
 
-        :raises StartFailed: it cannot
+        :raises Exception: what it raised; :class:`StartFailed` where it only said that it cannot
         """
         await self._orders.put({"type": "lifespan.startup"})
         report = await self._reports.get()
         if report["type"] != "lifespan.startup.complete":
             await self._task
-            raise StartFailed(report.get("message", ""))
+            raise self._error or StartFailed(report.get("message", ""))
 
     async def end(self) -> None:
         """Let it end in good order."""
@@ -158,4 +162,5 @@ class _Life:
         try:
             await application(scope, self._orders.get, self._reports.put)
         except Exception as error:  # noqa: BLE001  # the framework raises what it has told already
+            self._error = error
             await self._reports.put({"type": "lifespan.failed", "message": str(error)})
