@@ -15,10 +15,12 @@ from typing import Any
 
 from sqlalchemy import URL, Engine, insert, select
 
+from cpufit_wheelhouse.admission.rules import Submission
 from cpufit_wheelhouse.catalog import schema
 from cpufit_wheelhouse.catalog.engine import open_engine
 from cpufit_wheelhouse.filename import parse_wheel_filename
 from cpufit_wheelhouse.home import Home, open_home
+from cpufit_wheelhouse.lookalikes import lookalike
 
 from .data import Shelf, metadata_of
 
@@ -38,11 +40,13 @@ def seed_home(path: Path, shelf: Shelf) -> None:
 
 def _template(shelf: Shelf) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the rows that an upload of a shelf's first file makes."""
-    _, file = next(shelf.files())
+    project, file = next(shelf.files())
     with tempfile.TemporaryDirectory() as scratch, open_home(Path(scratch)) as home:
         with home.blobs.stage() as staged:
             staged.write(file.read_bytes())
-            home.ingest.wheel(staged, file.name, provenance={"source": "upload"})
+            home.ingest.wheel(
+                staged, file.name, provenance={"source": "upload"}, submission=Submission(project=project)
+            )
         engine = open_engine(URL.create("sqlite", database=str(Path(scratch) / "catalog.sqlite3")))
         try:
             with engine.begin() as connection:
@@ -55,7 +59,10 @@ def _template(shelf: Shelf) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _write(engine: Engine, home: Home, shelf: Shelf, project_row: dict[str, Any], file_row: dict[str, Any]) -> None:
     ids = {name: number for number, name in enumerate(shelf.projects, 1)}
-    projects = [{**project_row, "id": ids[name], "name": name, "display_name": name} for name in shelf.projects]
+    projects = [
+        {**project_row, "id": ids[name], "name": name, "display_name": name, "lookalike": lookalike(name)}
+        for name in shelf.projects
+    ]
     with engine.begin() as connection:
         connection.execute(insert(schema.projects), projects)
     for rows in _batches(_rows(home, shelf, ids, file_row)):

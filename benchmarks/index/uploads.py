@@ -25,6 +25,9 @@ from benchmarks.index.load import rate_of
 from benchmarks.index.processes import pinned
 from tests.conformance.artifacts import Artifact, encode_form, form_of
 
+_CLAIMS = {"requires_dist": "packaging>=20", "provides_extra": None}
+"""What the wheels of this benchmark depend on: a form that says otherwise is refused."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uploading:
@@ -82,7 +85,7 @@ def main(told: Uploading) -> dict[str, Any]:
     """Upload everything; return rate, latencies, how many were taken and what the first refusal said."""
     waiting: queue.SimpleQueue[tuple[bytes, str]] = queue.SimpleQueue()
     for artifact in _artifacts(told):
-        waiting.put(encode_form(form_of(artifact)))
+        waiting.put(encode_form(form_of(artifact, fields=_CLAIMS)))
     parts = urlsplit(told.url)
     who = base64.b64encode(f"{told.username}:{told.password}".encode()).decode()
     latencies: list[float] = []

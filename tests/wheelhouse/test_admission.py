@@ -12,7 +12,7 @@ from tests.wheelhouse.ingest_support import put, sdist_bytes, wheel_bytes
 
 from cpufit_wheelhouse.admission.claims import check_claims
 from cpufit_wheelhouse.admission.descriptive import check_license_files, check_metadata
-from cpufit_wheelhouse.admission.names import check_sdist_name, check_wheel_name, lookalike, similar_names
+from cpufit_wheelhouse.admission.names import check_sdist_name, check_wheel_name, similar_names
 from cpufit_wheelhouse.admission.release import check_joining
 from cpufit_wheelhouse.admission.rules import AdmissionRules, Submission
 from cpufit_wheelhouse.errors import (
@@ -28,6 +28,7 @@ from cpufit_wheelhouse.errors import (
 )
 from cpufit_wheelhouse.filename import parse_sdist_filename, parse_wheel_filename
 from cpufit_wheelhouse.home import Home, open_home
+from cpufit_wheelhouse.lookalikes import lookalike
 from cpufit_wheelhouse.metadata import parse_metadata
 
 RULES = AdmissionRules()

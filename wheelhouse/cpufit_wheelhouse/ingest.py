@@ -3,11 +3,11 @@
 The way of a wheel::
 
     checked as an archive ─► renamed, where it comes in under another project ─► judged: need, or unknown
-      ─► decided on a snapshot of the project (catalog/identity.py) ─► labelled forms made, fsynced
-      ─► one transaction: rows in, blobs renamed into place, committed
+      ─► decided on what it meets in its project (catalog/identity.py) ─► labelled forms made, fsynced
+      ─► one transaction: decided anew if the project changed, rows in, blobs renamed into place, committed
 
-No transaction is open while a wheel is read, hashed or rewritten. If the project changes meanwhile, the decision is
-made anew on what it is then. A file that is refused leaves nothing: every refusal falls before the first blob is moved,
+No transaction is open while a wheel is read, hashed or rewritten. A small one without labelled forms is decided on in
+the transaction alone. A file that is refused leaves nothing: every refusal falls before the first blob is moved,
 and inside the transaction the rows go in first, so that whoever loses a race has moved no blob either. A kill leaves
 staging files that are swept later, or blobs that no row names.
 """
@@ -15,11 +15,11 @@ staging files that are swept later, or blobs that no row names.
 from __future__ import annotations
 
 import copy
-import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -36,7 +36,7 @@ from .archive_limits import DEFAULT_LIMITS, ArchiveLimits
 from .arriving import ArrivingBytes, sdist_facts, wheel_facts
 from .attestations import provenance_object
 from .blobs import BlobStore, StagedBlob
-from .catalog import Catalog, CatalogChanged, Decision, NewFile, ProjectSnapshot, StoredFile, decide
+from .catalog import Arrival, Asked, Catalog, CatalogChanged, Decision, Meeting, NewFile, StoredFile, decide
 from .catalog.records import BelowVerdict
 from .errors import MetadataMismatch, StoreError
 from .forms import Forms, labelled_forms
@@ -47,8 +47,8 @@ from .rename import rename_wheel
 from .sdist import open_sdist
 from .signatures import SignatureVerifier
 
-_TURNS = 64
-"""Projects that do not share a turn by chance, about."""
+_QUICK = 1 << 20
+"""Bytes up to which a file reaches the disk in an instant: whether it is wanted is asked once, when it is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +89,11 @@ class _Round:
     decision: Decision
     notices: tuple[Notice, ...]
 
+    @property
+    def known(self) -> StoredFile | None:
+        """The file that holds these bytes already, and stays as it is."""
+        return self.decision.existing if self.decision.status == "same" else None
+
 
 @dataclass(frozen=True, slots=True)
 class _Known:
@@ -126,13 +131,12 @@ class Ingest:
         self._inspector: Inspector = NoInspector() if inspector is None else inspector
         self._limits = limits
         self._below: BelowVerdict = below_verdict
-        self._turns = tuple(threading.Lock() for _ in range(_TURNS))
         self._signatures = signatures
         self._restoring = restoring
 
     def restoring(self) -> Ingest:
         """Return the same use case for somebody who may let deleted files come back."""
-        same = copy.copy(self)  # the turns too: they are of the projects, not of who comes
+        same = copy.copy(self)
         same._restoring = True  # noqa: SLF001  # of its own class
         return same
 
@@ -230,44 +234,52 @@ class Ingest:
             return self._settle(kept, offer)
 
     def _settle(self, kept: ExitStack, offer: _Offer) -> Ingested:
-        """Decide and write, until nobody else wrote in between; each lost round is another file that got in.
+        """Decide and write.
 
-        What takes long is done once the file is sure to be wanted. Then those of one project take turns in this
-        process: they would only make each other lose.
+        What takes long is done once the file is sure to be wanted. What others did meanwhile is met in the transaction
+        that writes, where nobody comes in between any more; so is everything, where nothing takes long.
         """
-        round_ = self._decision(offer)
-        if round_.decision.existing is not None and round_.decision.status == "same":
-            return self._known(offer, round_.decision.existing)
+        round_ = None
+        if offer.arriving.file.size > _QUICK or _has_forms(offer):
+            round_ = self._round(self._catalog.arrivals.meeting(offer.project, offer.new, _asked(offer)), offer)
+            if round_.known is not None:
+                return self._known(offer, round_.known)
         offer.arriving.file.seal()
         forms = self._forms(kept, offer)
-        with self._turns[hash(canonicalize_name(offer.project)) % _TURNS]:
-            while True:
-                if self._catalog.serial(offer.project) != round_.seen:
-                    round_ = self._decision(offer)
-                decision = round_.decision
-                if decision.existing is not None and decision.status == "same":
-                    return self._known(offer, decision.existing)
-                try:
-                    file = self._write(offer, decision.existing, forms, round_.seen)
-                except CatalogChanged:
-                    continue
-                return Ingested(file=file, status=decision.status, verdict=offer.verdict, notices=round_.notices)
+        while True:
+            try:
+                file, last = self._catalog.arrivals.settle(
+                    offer.new.filename, partial(self._arrive, offer, forms, round_)
+                )
+            except CatalogChanged:  # the project was made in this instant, by another process
+                continue
+            if last.known is not None:
+                return self._known(offer, last.known)
+            return Ingested(file=file, status=last.decision.status, verdict=offer.verdict, notices=last.notices)
 
-    def _decision(self, offer: _Offer) -> _Round:
-        snapshot = self._catalog.neighbours(offer.project, offer.new)
+    def _arrive(
+        self, offer: _Offer, forms: Forms, decided: _Round | None, arrival: Arrival
+    ) -> tuple[StoredFile, _Round]:
+        """Write what was decided, or what is to be decided by now; nothing where the file is here already."""
+        if decided is None or decided.seen is None or arrival.serial(offer.project) != decided.seen:
+            decided = self._round(arrival.meeting(offer.project, offer.new, _asked(offer)), offer)
+        if decided.known is not None:
+            return decided.known, decided
+        return self._write(arrival, offer, decided, forms), decided
+
+    def _round(self, meeting: Meeting, offer: _Offer) -> _Round:
         decision = decide(
-            snapshot,
+            meeting.snapshot,
             offer.new,
             declared=offer.declared,
             variants=offer.turns_variants_on,
-            # a deletion after the snapshot moves the serial on, and this is decided anew
-            deleted=self._catalog.journal.deleted(offer.project, offer.new.filename),
+            deleted=meeting.deleted,
             restoring=self._restoring,
         )
         return _Round(
-            seen=None if snapshot is None else snapshot.project.serial,
+            seen=meeting.serial,
             decision=decision,
-            notices=self._joining(snapshot, offer) if decision.status == "new" else (),
+            notices=_joining(meeting, offer) if decision.status == "new" else (),
         )
 
     def _known(self, offer: _Offer, file: StoredFile) -> Ingested:
@@ -277,18 +289,6 @@ class Ingest:
             if not self._blobs.exists(lost.digests.sha256):  # set aside as damaged, or lost with a disk
                 self._blobs.commit(lost)
         return self._same(file, offer.verdict)
-
-    def _joining(self, snapshot: ProjectSnapshot | None, offer: _Offer) -> tuple[Notice, ...]:
-        """Hold a new file to what the rules say of projects."""
-        rules = offer.submission.rules
-        if rules is None:
-            return ()
-        now = datetime.now(timezone.utc)
-        check_joining(snapshot, offer.project, offer.new, rules, now)
-        if snapshot is not None:
-            return ()
-        check_pace(self._catalog.projects_made_since(now - timedelta(hours=1)), rules)
-        return similar_names(canonicalize_name(offer.project), (project.name for project in self._catalog.projects()))
 
     def _same(self, file: StoredFile, verdict: Verdict | None) -> Ingested:
         """Take the verdict on bytes that are here: they may have come before anybody inspected, or by older rules."""
@@ -300,35 +300,30 @@ class Ingest:
             file=done.file, status="need-changed" if done.before != done.file.need else "same", verdict=verdict
         )
 
-    def _write(
-        self,
-        offer: _Offer,
-        existing: StoredFile | None,
-        forms: Forms,
-        seen: int | None,
-    ) -> StoredFile:
+    def _write(self, arrival: Arrival, offer: _Offer, decided: _Round, forms: Forms) -> StoredFile:
         derived = [form for _, form in forms]
 
         def move_blobs_in() -> list[Path]:
             moving = (*offer.arriving.blobs, *(staged for staged, _ in forms))
             return [folder for staged in moving for folder in self._blobs.move(staged)]
 
-        if existing is None or seen is None:
-            return self._catalog.add_file(
+        existing = decided.decision.existing
+        if existing is None or decided.seen is None:
+            return arrival.add(
                 offer.project,
                 offer.new,
                 derived,
-                seen=seen,
+                seen=decided.seen,
                 variants=offer.turns_variants_on,
                 verdict=offer.verdict,
                 before_commit=move_blobs_in,
             )
         need = BASELINE_NEED if offer.new.need is None else offer.new.need  # decide() changes no need to unknown
-        return self._catalog.change_need(
+        return arrival.change_need(
             existing,
             need,
             derived,
-            seen=seen,
+            seen=decided.seen,
             variants=offer.turns_variants_on,
             verdict=offer.verdict,
             before_commit=move_blobs_in,
@@ -387,3 +382,30 @@ class Ingest:
 def _check_project(name: NormalizedName, expected: str | None) -> None:
     if expected is not None and canonicalize_name(expected) != name:
         raise MetadataMismatch(f"the file is for the project {name!r}, the upload for {expected!r}")
+
+
+def _has_forms(offer: _Offer) -> bool:
+    """Tell whether labelled forms may be made of a file, which takes about as long as to read it."""
+    return offer.info is not None and offer.new.cpu_specific and offer.new.has_native
+
+
+def _asked(offer: _Offer) -> Asked:
+    """Return what the rules in force want to know of the project."""
+    rules = offer.submission.rules
+    if rules is None:
+        return Asked()
+    paced = rules.new_projects_per_hour is not None
+    since = datetime.now(timezone.utc) - timedelta(hours=1) if paced else None
+    return Asked(sizes=rules.project_bytes is not None, made_since=since, lookalikes=True)
+
+
+def _joining(meeting: Meeting, offer: _Offer) -> tuple[Notice, ...]:
+    """Hold a new file to what the rules say of projects."""
+    rules = offer.submission.rules
+    if rules is None:
+        return ()
+    check_joining(meeting.snapshot, offer.project, offer.new, rules, datetime.now(timezone.utc))
+    if meeting.snapshot is not None:
+        return ()
+    check_pace(meeting.projects_made, rules)
+    return similar_names(canonicalize_name(offer.project), meeting.lookalikes)

@@ -6,7 +6,6 @@ Specifications: "Source distribution format" (PEP 625) and "Binary distribution 
 from __future__ import annotations
 
 import fnmatch
-import re
 import sys
 from collections.abc import Iterable
 
@@ -14,11 +13,11 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from cpufit_wheelhouse.errors import InvalidWheelName, NameRefused
 from cpufit_wheelhouse.filename import SdistFilename, WheelFilename
+from cpufit_wheelhouse.lookalikes import lookalike
 from cpufit_wheelhouse.metadata import MetadataFacts
 
 from .rules import AdmissionRules, Notice
 
-_LOOKALIKES = str.maketrans({"l": "1", "i": "1", "o": "0", "-": None})
 _STANDARD = frozenset(canonicalize_name(name) for name in sys.stdlib_module_names if not name.startswith("_"))
 
 
@@ -77,12 +76,10 @@ def check_new_project(name: NormalizedName, rules: AdmissionRules) -> None:
 
 
 def similar_names(name: NormalizedName, others: Iterable[str]) -> tuple[Notice, ...]:
-    """Tell which projects a new one's name could be taken for: ``l``, ``1`` and ``i`` look alike, ``o`` and ``0``."""
+    """Tell which projects a new one's name could be taken for.
+
+    :param others: hosted projects, in normal form; those that do not look like the new one do not count
+    """
     ours = lookalike(name)
     found = sorted(other for other in others if other != name and lookalike(other) == ours)
     return tuple(Notice("similar-project-name", f"{name} looks like {other}, which is here already") for other in found)
-
-
-def lookalike(name: str) -> str:
-    """Return a text that is the same for two names which a person could take for each other."""
-    return re.sub(r"[-_.]+", "-", name).lower().translate(_LOOKALIKES)

@@ -4,6 +4,7 @@
 
     records.py     the values that go in and come out
     lifecycle.py   yanks, statuses and deletions; journal.py: who did what, when and why
+    arrivals.py    what a new file meets, and its way in; groups.py: those who wait share a commit
     identity.py    the rules: when two files are the same, further variants, or in each other's way (pure)
     catalog.py     Catalog: one transaction per change
     statements.py  the statements that these consist of; rows.py: values to rows and back
@@ -48,6 +49,7 @@ from .records import (
 )
 
 if TYPE_CHECKING:
+    from .arrivals import Arrival, Asked, Meeting
     from .catalog import Catalog
     from .demands import DemandLimits
     from .identity import Decision, decide
@@ -60,6 +62,8 @@ __all__ = [
     "SCOPES",
     "UNKNOWN_KEY",
     "USUAL_SCOPES",
+    "Arrival",
+    "Asked",
     "Catalog",
     "CatalogChanged",
     "Decision",
@@ -71,6 +75,7 @@ __all__ = [
     "HeldFile",
     "Hiding",
     "JournalEntry",
+    "Meeting",
     "NewDerived",
     "NewFile",
     "NewHeld",
@@ -87,10 +92,13 @@ __all__ = [
 ]
 
 _LATER = {
+    "Arrival": "arrivals",
+    "Asked": "arrivals",
     "Catalog": "catalog",
     "Decision": "identity",
     "DemandLimits": "demands",
     "HeldFile": "inspections",
+    "Meeting": "arrivals",
     "NewHeld": "inspections",
     "OVERRIDE": "inspections",
     "Reference": "references",

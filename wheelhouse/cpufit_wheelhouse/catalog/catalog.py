@@ -14,25 +14,25 @@ from types import TracebackType
 from typing import final
 
 from packaging.utils import canonicalize_name
-from sqlalchemy import URL, Connection, Engine, delete, func, select, update
+from sqlalchemy import URL, Engine, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cpufit_resolver.need import Need
 from cpufit_wheelhouse.inspection.verdict import Verdict
 
 from . import rows, schema, statements
+from .arrivals import Arrival, ArrivalTable
 from .demands import DemandTable
 from .engine import copy_database, for_writing, migrate, open_engine
 from .figures import read_figures
 from .freezes import FreezeTable, freezes_in_force
-from .groups import Folders, GroupedWriter
+from .groups import GroupedWriter
 from .hidings import HidingTable, hidden_in
 from .inspections import InspectionTable, write_verdict
 from .journal import JournalTable
 from .journal import write as write_journal
 from .lifecycle import LifecycleTable
 from .records import (
-    UNKNOWN_KEY,
     USUAL_SCOPES,
     CatalogChanged,
     CatalogFigures,
@@ -62,8 +62,8 @@ class Catalog:
         """Use :meth:`open`, which brings the tables up to date."""
         self._engine = engine
         self._writer = for_writing(engine)
-        self._grouped = GroupedWriter(self._writer)
         self._tokens = TokenTable(engine)
+        self.arrivals = ArrivalTable(engine, GroupedWriter(self._writer))
         self.inspections = InspectionTable(engine)
         self.hidings = HidingTable(engine)
         self.demands = DemandTable(engine)
@@ -123,17 +123,10 @@ class Catalog:
         with self._engine.begin() as connection:
             return tuple(connection.execute(select(schema.projects.c.name).order_by("name")).scalars())
 
-    def projects_made_since(self, moment: datetime) -> int:
-        """Return how many projects were made since an instant, which is aware."""
-        query = select(func.count()).select_from(schema.projects).where(schema.projects.c.created_at >= moment)
-        with self._engine.begin() as connection:
-            return int(connection.execute(query).scalar_one())
-
     def serial(self, name: str) -> int | None:
         """Return a number that grows with each change of a project; None if it is not hosted. One cheap query."""
-        query = select(schema.projects.c.serial).where(schema.projects.c.name == canonicalize_name(name))
         with self._engine.begin() as connection:
-            return connection.execute(query).scalar_one_or_none()
+            return statements.serial_of(connection, canonicalize_name(name))
 
     def snapshot(self, name: str) -> ProjectSnapshot | None:
         """Return a project, its files and its derived files as they are at one instant; None if it is not hosted."""
@@ -148,19 +141,6 @@ class Catalog:
                 hidings=hidden_in(connection, project.id),
                 freezes=freezes_in_force(connection, project.id),
             )
-
-    def neighbours(self, name: str, new: NewFile) -> ProjectSnapshot | None:
-        """Return a project as a new file meets it; None if it is not hosted.
-
-        Of its files those alone that the new one may have to do with, nothing derived, hidden or frozen: to read all of
-        a large project for each upload would cost more than all the rest.
-        """
-        with self._engine.begin() as connection:
-            project = statements.find_project(connection, canonicalize_name(name))
-            if project is None:
-                return None
-            near, elsewhere = statements.neighbours(connection, project, new)
-        return ProjectSnapshot(project=project, files=near, derived=(), bytes_elsewhere=elsewhere)
 
     def files(self, name: str) -> tuple[StoredFile, ...]:
         """Return a project's files in the order of arrival; none for a project that is not hosted."""
@@ -278,18 +258,12 @@ class Catalog:
         :raises CatalogChanged: the project moved on since
         """
 
-        def add(connection: Connection, folders: Folders) -> StoredFile:
-            project_id = statements.claim(connection, project, seen, variants=variants)
-            now = datetime.now(timezone.utc)
-            row = {**rows.file_columns(new), "project_id": project_id, "uploaded_at": now}
-            file_id = statements.inserted(connection, schema.files, row)
-            statements.insert_derived(connection, derived, project_id, file_id, now)
-            if verdict is not None:
-                write_verdict(connection, new.sha256, verdict)
-            folders.update(before_commit())
-            return statements.find_file(connection, file_id)
+        def add(arrival: Arrival) -> StoredFile:
+            return arrival.add(
+                project, new, derived, seen=seen, variants=variants, verdict=verdict, before_commit=before_commit
+            )
 
-        return self._changed(new.filename, add)
+        return self.arrivals.settle(new.filename, add)
 
     def change_need(
         self,
@@ -312,26 +286,13 @@ class Catalog:
         :param before_commit: as in :meth:`add_file`
         :raises CatalogChanged: the project moved on since
         """
-        files = schema.files
 
-        def change(connection: Connection, folders: Folders) -> StoredFile:
-            project_id = statements.claim(connection, file.project, seen, variants=variants)
-            columns = rows.need_columns(need, UNKNOWN_KEY if need is None else need.key)
-            connection.execute(update(files).where(files.c.id == file.id).values(columns))
-            connection.execute(delete(schema.derived).where(schema.derived.c.file_id == file.id))
-            statements.insert_derived(connection, derived, project_id, file.id, datetime.now(timezone.utc))
-            if verdict is not None:
-                write_verdict(connection, file.sha256, verdict)
-            folders.update(before_commit())
-            return statements.find_file(connection, file.id)
+        def change(arrival: Arrival) -> StoredFile:
+            return arrival.change_need(
+                file, need, derived, seen=seen, variants=variants, verdict=verdict, before_commit=before_commit
+            )
 
-        return self._changed(file.filename, change)
-
-    def _changed(self, filename: str, change: Callable[[Connection, Folders], StoredFile]) -> StoredFile:
-        try:
-            return self._grouped.make(change)
-        except IntegrityError as error:
-            raise CatalogChanged(f"{filename}: another upload took its place") from error
+        return self.arrivals.settle(file.filename, change)
 
     def keep_verdict(self, sha256: str, verdict: Verdict) -> None:
         """Keep a verdict that changes no file's need."""

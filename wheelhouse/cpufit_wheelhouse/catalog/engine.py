@@ -100,8 +100,10 @@ def _turn_wal_on(cursor: DBAPICursor) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that reads first and writes later cannot wait for another writer (its snapshot is old by then)
     # and fails at once; one that asks for the write lock first waits its turn.
-    writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if connection.get_execution_options().get(_WRITES, False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:  # which waits for nobody and cannot fail, so that nothing has to be made of it
+        connection.connection.cursor().execute("BEGIN")
 
 
 def migrate(engine: Engine) -> None:

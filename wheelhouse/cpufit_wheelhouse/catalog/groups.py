@@ -69,8 +69,11 @@ class GroupedWriter:
         folders: Folders = set()
         try:
             with self._writer.begin() as connection:
-                for change in batch:
-                    _try(change, connection, folders)
+                if len(batch) == 1:  # what it wrote is taken back with the transaction
+                    batch[0].result.append(batch[0].make(connection, folders))
+                else:
+                    for change in batch:
+                        _try(change, connection, folders)
                 for folder in folders:
                     fsync_folder(folder)
         except BaseException as error:  # noqa: BLE001  # it is raised in each of their threads, this one too

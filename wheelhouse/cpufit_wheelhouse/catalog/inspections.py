@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, Row, Select, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Row, Select, bindparam, delete, insert, select, update
 
 from cpufit_resolver.need import Need
 from cpufit_wheelhouse.inspection.verdict import Verdict
@@ -56,9 +56,8 @@ class InspectionTable:
 
     def verdict(self, sha256: str) -> Verdict | None:
         """Return the verdict on these bytes; None while there is none."""
-        query = select(schema.verdicts.c.verdict).where(schema.verdicts.c.sha256 == sha256)
         with self._engine.begin() as connection:
-            found = connection.execute(query).scalar_one_or_none()
+            found = connection.execute(_VERDICT, {"of": sha256}).scalar_one_or_none()
         return None if found is None else Verdict.from_dict(found)
 
     def verdicts(self, project_id: int) -> dict[str, Verdict]:
@@ -72,15 +71,8 @@ class InspectionTable:
 
     def override(self, sha256: str) -> Override | None:
         """Return the override in force for these bytes."""
-        overrides = schema.overrides
-        query = (
-            select(overrides)
-            .where(overrides.c.sha256 == sha256, overrides.c.revoked_at.is_(None))
-            .order_by(overrides.c.id.desc())
-            .limit(1)
-        )
         with self._engine.begin() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(_OVERRIDE, {"of": sha256}).one_or_none()
         return None if row is None else _override(row)
 
     def overrides(self, *, ended: bool = False) -> tuple[Override, ...]:
@@ -197,6 +189,14 @@ def write_verdict(connection: Connection, sha256: str, verdict: Verdict) -> None
         connection.execute(insert(verdicts), {"sha256": sha256, **values})
 
 
+# those of each upload are made once
+_VERDICT = select(schema.verdicts.c.verdict).where(schema.verdicts.c.sha256 == bindparam("of"))
+_OVERRIDE = (
+    select(schema.overrides)
+    .where(schema.overrides.c.sha256 == bindparam("of"), schema.overrides.c.revoked_at.is_(None))
+    .order_by(schema.overrides.c.id.desc())
+    .limit(1)
+)
 _HELD_FIELDS = ("project", "filename", "sha256", "size", "declared", "provenance")
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any
 
-from packaging.utils import canonicalize_name
-from sqlalchemy import Connection, Engine, Row, insert, select
+from packaging.utils import NormalizedName, canonicalize_name
+from sqlalchemy import Connection, Engine, Row, bindparam, insert, select
 
 from . import schema
 from .records import JournalAction, JournalEntry, StoredFile
@@ -31,14 +31,13 @@ class JournalTable:
 
     def deleted(self, project: str, filename: str) -> tuple[JournalEntry, ...]:
         """Return the deletions of a project's files of one name, oldest first."""
-        journal = schema.journal
-        query = select(journal).where(
-            journal.c.project == canonicalize_name(project),
-            journal.c.filename == filename,
-            journal.c.action == "delete",
-        )
         with self._engine.begin() as connection:
-            return tuple(map(_entry, connection.execute(query.order_by(journal.c.id))))
+            return deleted_in(connection, canonicalize_name(project), filename)
+
+
+def deleted_in(connection: Connection, project: NormalizedName, filename: str) -> tuple[JournalEntry, ...]:
+    """Return the deletions of a project's files of one name, oldest first, in its caller's transaction."""
+    return tuple(map(_entry, connection.execute(_DELETED, {"of": project, "called": filename})))
 
 
 def write(
@@ -70,6 +69,15 @@ def write(
     connection.execute(insert(schema.journal), [row | fact for fact in (facts or [_OF_THE_PROJECT])])
 
 
+_DELETED = (
+    select(schema.journal)
+    .where(
+        schema.journal.c.project == bindparam("of"),
+        schema.journal.c.filename == bindparam("called"),
+        schema.journal.c.action == "delete",
+    )
+    .order_by(schema.journal.c.id)
+)
 _OF_THE_PROJECT: dict[str, str | None] = {"filename": None, "sha256": None, "need_key": None}
 
 

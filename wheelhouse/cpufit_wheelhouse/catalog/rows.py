@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import NormalizedName
-from packaging.version import Version
 
 from cpufit_resolver.need import Need
 
@@ -29,12 +28,6 @@ _FILE_FIELDS = (
     "attestations_sha256",
 )
 _DERIVED_FIELDS = ("version", "kind", "filename", "sha256", "size", "label", "properties", "metadata_sha256")
-
-
-@lru_cache(maxsize=4096)
-def release_of(version: str) -> Version:
-    """Return the release that a stored version stands for: 1.0 and 1.0.0 are one."""
-    return Version(version)
 
 
 def project_of(row: Row[Any]) -> Project:
@@ -90,6 +83,17 @@ def file_of(row: Row[Any], project: NormalizedName) -> StoredFile:
         uploaded_at=row.uploaded_at,
         provenance=row.provenance,
         yanked=row.yanked,
+    )
+
+
+def stored(new: NewFile, *, id: int, project: NormalizedName, uploaded_at: datetime) -> StoredFile:  # noqa: A002  # as the column
+    """Return the file that a row of ``files`` holds which was made of a new one in this instant."""
+    return StoredFile(
+        **{field: getattr(new, field) for field in (*_FILE_FIELDS, "need", "tags", "platforms", "build")},
+        provenance=dict(new.provenance),
+        id=id,
+        project=project,
+        uploaded_at=uploaded_at,
     )
 
 

@@ -78,9 +78,13 @@ projects = Table(
     Column("status", String(16), nullable=False, server_default="active"),
     Column("status_reason", Text, nullable=True),
     Column("upstream", String(16), nullable=False, server_default="never"),
+    # the same for two names that a person could take for each other
+    Column("lookalike", String(255), nullable=False, server_default=""),
     CheckConstraint("unknown IN ('refuse', 'allow')", name="unknown"),
     CheckConstraint("plain IN ('ordinary', 'selector')", name="plain"),
 )
+Index(None, projects.c.lookalike)
+Index(None, projects.c.created_at)
 
 files = Table(
     "files",
@@ -115,6 +119,8 @@ files = Table(
     CheckConstraint("kind IN ('wheel', 'sdist')", name="kind"),
 )
 Index(None, files.c.sha256)
+# a release's files, and with the size in it how many bytes a project has
+Index(None, files.c.project_id, files.c.version, files.c.size)
 
 derived = Table(
     "derived",

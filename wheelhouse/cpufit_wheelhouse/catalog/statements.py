@@ -7,22 +7,39 @@ from datetime import datetime, timezone
 from typing import Any
 
 from packaging.utils import NormalizedName, canonicalize_name
-from sqlalchemy import Connection, Select, Table, func, insert, select, update
+from sqlalchemy import Connection, Select, Table, bindparam, func, insert, select, update
 
 from cpufit_wheelhouse.errors import NoSuchProject
+from cpufit_wheelhouse.lookalikes import lookalike
 
 from . import rows, schema
-from .records import CatalogChanged, DerivedFile, NewDerived, NewFile, Project, StoredFile
+from .records import CatalogChanged, DerivedFile, NewDerived, Project, StoredFile
 
-_MOST_IDS = 500
-"""Ids in one query; databases limit the parameters of a statement."""
 _DEFAULT_POLICY = {"variants": False, "unknown": "refuse", "plain": "ordinary", "build_sdist": False}
+
+# Those of each upload are made once. No parameter is called as a column is: an update would take it for a value.
+_named = schema.projects.c.name == bindparam("known")
+_PROJECT = select(schema.projects).where(_named)
+_SERIAL = select(schema.projects.c.serial).where(_named)
+_PROJECT_ID = select(schema.projects.c.id).where(_named)
+_LAST_SERIAL = select(func.max(schema.journal.c.serial)).where(schema.journal.c.project == bindparam("known"))
+_CLAIM = (
+    update(schema.projects)
+    .where(_named, schema.projects.c.serial == bindparam("seen"))
+    .values(serial=schema.projects.c.serial + 1)
+)
+_CLAIM_WITH_VARIANTS = _CLAIM.values(variants=True)
 
 
 def find_project(connection: Connection, name: NormalizedName) -> Project | None:
     """Return a project by its normalised name."""
-    row = connection.execute(select(schema.projects).where(schema.projects.c.name == name)).one_or_none()
+    row = connection.execute(_PROJECT, {"known": name}).one_or_none()
     return None if row is None else rows.project_of(row)
+
+
+def serial_of(connection: Connection, name: NormalizedName) -> int | None:
+    """Return a project's serial, by its normalised name; None if it is not hosted."""
+    return connection.execute(_SERIAL, {"known": name}).scalar_one_or_none()
 
 
 def hosted(connection: Connection, name: str) -> Project:
@@ -41,13 +58,14 @@ def insert_project(connection: Connection, name: str, *, variants: bool = False)
 
     Where a project of this name was deleted, the serial counts on from its last one: pages are known by it.
     """
-    last = select(func.max(schema.journal.c.serial)).where(schema.journal.c.project == canonicalize_name(name))
+    known = canonicalize_name(name)
     row = {
         **_DEFAULT_POLICY,
-        "name": canonicalize_name(name),
+        "name": known,
+        "lookalike": lookalike(known),
         "display_name": name,
         "variants": variants,
-        "serial": (connection.execute(last).scalar() or 0) + 1,
+        "serial": (connection.execute(_LAST_SERIAL, {"known": known}).scalar() or 0) + 1,
         "created_at": datetime.now(timezone.utc),
     }
     return inserted(connection, schema.projects, row)
@@ -61,14 +79,11 @@ def claim(connection: Connection, name: str, seen: int | None, *, variants: bool
     """
     if seen is None:
         return insert_project(connection, name, variants=variants)
-    projects = schema.projects
-    values: dict[str, object] = {"serial": projects.c.serial + 1}
-    if variants:
-        values["variants"] = True
-    known = projects.c.name == canonicalize_name(name)
-    if connection.execute(update(projects).where(known, projects.c.serial == seen).values(values)).rowcount != 1:
+    known = canonicalize_name(name)
+    change = _CLAIM_WITH_VARIANTS if variants else _CLAIM
+    if connection.execute(change, {"known": known, "seen": seen}).rowcount != 1:
         raise CatalogChanged(f"the project {name!r} changed meanwhile")
-    return int(connection.execute(select(projects.c.id).where(known)).scalar_one())
+    return int(connection.execute(_PROJECT_ID, {"known": known}).scalar_one())
 
 
 def bump(connection: Connection, project_id: int) -> None:
@@ -116,23 +131,3 @@ def derived_in(connection: Connection, project: Project) -> tuple[DerivedFile, .
     derived = schema.derived
     query = select(derived).where(derived.c.project_id == project.id).order_by(derived.c.id)
     return tuple(rows.derived_of(row, project.name) for row in connection.execute(query))
-
-
-def neighbours(connection: Connection, project: Project, new: NewFile) -> tuple[tuple[StoredFile, ...], int]:
-    """Return a project's files of a new one's name, bytes or release, and how many bytes the others have."""
-    files = schema.files
-    light = select(files.c.id, files.c.version, files.c.filename, files.c.sha256, files.c.size)
-    release = rows.release_of(new.version)
-    near: list[int] = []
-    elsewhere = 0
-    for row in connection.execute(light.where(files.c.project_id == project.id)):
-        same = row.filename == new.filename or row.sha256 == new.sha256
-        if same or rows.release_of(row.version) == release:
-            near.append(row.id)
-        else:
-            elsewhere += row.size
-    found: list[StoredFile] = []
-    for start in range(0, len(near), _MOST_IDS):
-        part = select(files).where(files.c.id.in_(near[start : start + _MOST_IDS])).order_by(files.c.id)
-        found.extend(rows.file_of(row, project.name) for row in connection.execute(part))
-    return tuple(found), elsewhere

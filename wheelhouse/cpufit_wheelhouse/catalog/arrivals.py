@@ -1,0 +1,239 @@
+"""Files that come in: what a new one meets, and its way into the catalog.
+
+An upload asks for a few rows that indexes find, so that it costs the same whatever its project and the catalog hold.
+The statements are made once: to make one anew takes as long as to execute it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TypeVar
+
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
+from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, union_all, update
+from sqlalchemy.exc import IntegrityError
+
+from cpufit_resolver.need import Need
+from cpufit_wheelhouse.inspection.verdict import Verdict
+from cpufit_wheelhouse.lookalikes import lookalike
+
+from . import rows, schema, statements
+from .groups import Folders, GroupedWriter
+from .inspections import write_verdict
+from .journal import deleted_in
+from .records import UNKNOWN_KEY, CatalogChanged, JournalEntry, NewDerived, NewFile, ProjectSnapshot, StoredFile
+
+_T = TypeVar("_T")
+
+_SPELLINGS = 128
+"""More ways to write one release than fit into a file name of 255 characters."""
+_LONGEST = 255
+
+_SPELLED = [f"version_{number}" for number in range(_SPELLINGS)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked about a project besides its files: only rules that are in force need it."""
+
+    sizes: bool = False
+    """How many bytes the project has."""
+    made_since: datetime | None = None
+    """Aware; how many projects were made since then, where the file would make one."""
+    lookalikes: bool = False
+    """Which projects look like it, where the file would make one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meeting:
+    """What a new file meets, at one instant."""
+
+    snapshot: ProjectSnapshot | None
+    """The project with those of its files that the new one may have to do with, nothing derived, hidden or frozen; None
+    if it is not hosted."""
+    deleted: tuple[JournalEntry, ...] = ()
+    """The deletions of the project's files of this name, also of a project that was deleted itself."""
+    projects_made: int = 0
+    lookalikes: tuple[str, ...] = ()
+
+    @property
+    def serial(self) -> int | None:
+        """The project's serial; None if it is not hosted."""
+        return None if self.snapshot is None else self.snapshot.project.serial
+
+
+NOTHING_ASKED = Asked()
+
+
+class Arrival:
+    """One file's way in, inside the transaction that writes it: what is read there stays true until the commit."""
+
+    def __init__(self, connection: Connection, folders: Folders) -> None:
+        self._connection = connection
+        self._folders = folders
+
+    def serial(self, project: str) -> int | None:
+        """Return a project's serial; None if it is not hosted."""
+        return statements.serial_of(self._connection, canonicalize_name(project))
+
+    def meeting(self, project: str, new: NewFile, asked: Asked = NOTHING_ASKED) -> Meeting:
+        """Return what a new file meets."""
+        return meet(self._connection, canonicalize_name(project), new, asked)
+
+    def add(
+        self,
+        project: str,
+        new: NewFile,
+        derived: Iterable[NewDerived] = (),
+        *,
+        seen: int | None,
+        variants: bool = False,
+        verdict: Verdict | None = None,
+        before_commit: Callable[[], Iterable[Path]] = tuple,
+    ) -> StoredFile:
+        """Add a file and what was derived of it; a project is made by its first file.
+
+        :param project: its name; as written here it is shown if the project is made
+        :param seen: the serial on which the decision rests; None if the project was not hosted
+        :param variants: turn the project's variants on
+        :param verdict: what its machine code was found to need, to be kept with it
+        :param before_commit: called when the rows are in and no other writer can take their place: moves the blobs in,
+            and returns the folders that have to reach the disk before the commit
+        :raises CatalogChanged: the project moved on since
+        """
+        project_id = statements.claim(self._connection, project, seen, variants=variants)
+        now = datetime.now(timezone.utc)
+        row = {**rows.file_columns(new), "project_id": project_id, "uploaded_at": now}
+        key: tuple[int, ...] = tuple(self._connection.execute(_INSERT, row).inserted_primary_key or ())
+        statements.insert_derived(self._connection, derived, project_id, key[0], now)
+        if verdict is not None:
+            write_verdict(self._connection, new.sha256, verdict)
+        self._folders.update(before_commit())
+        return rows.stored(new, id=key[0], project=canonicalize_name(project), uploaded_at=now)
+
+    def change_need(
+        self,
+        file: StoredFile,
+        need: Need | None,
+        derived: Iterable[NewDerived] = (),
+        *,
+        seen: int,
+        variants: bool = False,
+        verdict: Verdict | None = None,
+        before_commit: Callable[[], Iterable[Path]] = tuple,
+    ) -> StoredFile:
+        """Change what a file needs, and replace what was derived of it; parameters and errors as for :meth:`add`.
+
+        Labelled wheels of the old need go out of the catalog: their labels promise too much.
+        """
+        files, connection = schema.files, self._connection
+        project_id = statements.claim(connection, file.project, seen, variants=variants)
+        columns = rows.need_columns(need, UNKNOWN_KEY if need is None else need.key)
+        connection.execute(update(files).where(files.c.id == file.id).values(columns))
+        connection.execute(delete(schema.derived).where(schema.derived.c.file_id == file.id))
+        statements.insert_derived(connection, derived, project_id, file.id, datetime.now(timezone.utc))
+        if verdict is not None:
+            write_verdict(connection, file.sha256, verdict)
+        self._folders.update(before_commit())
+        return statements.find_file(connection, file.id)
+
+
+class ArrivalTable:
+    """The files of one catalog as they come in."""
+
+    def __init__(self, engine: Engine, grouped: GroupedWriter) -> None:
+        self._engine = engine
+        self._grouped = grouped
+
+    def meeting(self, project: str, new: NewFile, asked: Asked = NOTHING_ASKED) -> Meeting:
+        """Return what a new file meets at this instant; another may come in before it."""
+        with self._engine.begin() as connection:
+            return meet(connection, canonicalize_name(project), new, asked)
+
+    def settle(self, filename: str, change: Callable[[Arrival], _T]) -> _T:
+        """Let a change look and write in one transaction, and return what it returned when that is committed.
+
+        :param change: quick: others wait for it; whatever it raises takes back what it wrote, and is raised here
+        :raises CatalogChanged: another writer took its place
+        """
+        try:
+            return self._grouped.make(lambda connection, folders: change(Arrival(connection, folders)))
+        except IntegrityError as error:
+            raise CatalogChanged(f"{filename}: another upload took its place") from error
+
+
+def meet(connection: Connection, name: NormalizedName, new: NewFile, asked: Asked) -> Meeting:
+    """Return what a new file meets in its caller's transaction."""
+    project = statements.find_project(connection, name)
+    deleted = deleted_in(connection, name, new.filename)
+    if project is None:
+        made, alike = 0, ()
+        if asked.made_since is not None:
+            made = connection.execute(_MADE, {"since": asked.made_since}).scalar_one()
+        if asked.lookalikes:
+            alike = tuple(connection.execute(_ALIKE, {"looks": lookalike(name)}).scalars())
+        return Meeting(snapshot=None, deleted=deleted, projects_made=made, lookalikes=alike)
+    told = {"project": project.id, "filename": new.filename, "sha256": new.sha256}
+    spelled = zip(_SPELLED, _filled(spellings(new.version)), strict=True)
+    found = connection.execute(_NEAR, {**told, **dict(spelled)})
+    files = tuple(rows.file_of(row, name) for row in found if row.project_id == project.id)
+    elsewhere = 0
+    if asked.sizes:
+        whole = connection.execute(_SIZE, {"project": project.id}).scalar_one()
+        elsewhere = int(whole or 0) - sum(file.size for file in files)
+    snapshot = ProjectSnapshot(project=project, files=files, derived=(), bytes_elsewhere=elsewhere)
+    return Meeting(snapshot=snapshot, deleted=deleted)
+
+
+def spellings(version: str) -> tuple[str, ...]:
+    """Return every text by which a file name can tell the release that a version is: 1, 1.0, 1.0.0 and so on.
+
+    Specification: "Version specifiers", which pads the shorter of two releases with zeros to compare them.
+
+    :param version: in normal form
+    """
+    parsed = Version(version)
+    release = list(parsed.release)
+    while len(release) > 1 and release[-1] == 0:
+        release.pop()
+    written = ".".join(map(str, parsed.release))
+    epoch = f"{parsed.epoch}!" if parsed.epoch else ""
+    behind = str(parsed)[len(epoch) + len(written) :]
+    shortest = epoch + ".".join(map(str, release))
+    most = max((_LONGEST - len(shortest) - len(behind)) // 2, len(parsed.release) - len(release))
+    return tuple(f"{shortest}{'.0' * zeros}{behind}" for zeros in range(most + 1))
+
+
+def _filled(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the texts as the statement takes them, whose number of parameters is fixed."""
+    return texts + texts[-1:] * (_SPELLINGS - len(texts))
+
+
+_files, _projects = schema.files, schema.projects
+_INSERT = insert(_files)
+_NEAR = (
+    # each part has an index of its own; one condition of three parts would read the whole project
+    select(_files)
+    .where(
+        _files.c.id.in_(
+            union_all(
+                select(_files.c.id).where(
+                    _files.c.project_id == bindparam("project"), _files.c.filename == bindparam("filename")
+                ),
+                select(_files.c.id).where(_files.c.sha256 == bindparam("sha256")),
+                select(_files.c.id).where(
+                    _files.c.project_id == bindparam("project"),
+                    _files.c.version.in_([bindparam(name, type_=_files.c.version.type) for name in _SPELLED]),
+                ),
+            )
+        )
+    )
+    .order_by(_files.c.id)
+)
+_SIZE = select(func.sum(_files.c.size)).where(_files.c.project_id == bindparam("project"))
+_MADE = select(func.count()).select_from(_projects).where(_projects.c.created_at >= bindparam("since"))
+_ALIKE = select(_projects.c.name).where(_projects.c.lookalike == bindparam("looks"))
