@@ -62,11 +62,11 @@ class TextFormatter(logging.Formatter):
         told = f"{_time(record)} {record.levelname:7} {said}" + (f" [{request}]" if request else "")
         if record.exc_info:
             told = f"{told}\n{self.formatException(record.exc_info)}"
-        told = redacted(told)
-        if told.isprintable():
-            return told
+        text = redacted(told)
+        if text.isprintable():  # most lines: one look at the whole instead of one at each character
+            return text
         # a path or a name may hold what a terminal obeys
-        return "".join(char if char.isprintable() or char in "\n\t" else f"\\x{ord(char):02x}" for char in told)
+        return "".join(char if char.isprintable() or char in "\n\t" else f"\\x{ord(char):02x}" for char in text)
 
 
 class JsonFormatter(logging.Formatter):

@@ -1,8 +1,9 @@
 """``POST /legacy/``: the upload API that twine, uv publish and curl speak.
 
 The body is written to the blob store's staging area while it arrives and hashed on the way, so a file takes no memory;
-what was announced is compared with what came (``upload_form``), and then ``cpufit_wheelhouse.ingest`` decides. The
-answer to the same file a second time is 200, to other bytes under a taken name 409.
+a small one is taken in one go. What was announced is compared with what came (``upload_form``), and then
+``cpufit_wheelhouse.ingest`` decides. The answer to the same file a second time is 200, to other bytes under a taken
+name 409.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import partial
 import anyio
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
@@ -48,6 +50,9 @@ router = APIRouter()
 _PIECE = 1024**2
 """Bytes gathered before a worker thread hashes and writes them."""
 
+_SMALL = 64 * 1024
+"""Bytes of a body that is taken into memory whole: about what the server reads ahead of anybody who asks for it."""
+
 _DRAIN = 64 * 1024**2
 """Bytes still read after a refusal: a client that is cut off while it sends may never see the answer."""
 
@@ -70,12 +75,12 @@ async def upload(request: Request) -> Response:
         try:
             if not services.settings.uploads:
                 raise UploadsDisabled("this index takes no uploads now")
-            grant = await run_in_threadpool(services.tokens.grant, request.headers.get("authorization"))
-            with services.home.blobs.stage() as staged:
-                form = await _receive(request, body, staged, grant, services.settings)
-                query = request.query_params.get(NEEDS_FIELD)
-                taken = partial(_taken, services, staged, form, query, grant)
-                answer = await anyio.to_thread.run_sync(taken, limiter=services.uploads)
+            if _is_small(request.headers):
+                data = b"".join([piece async for piece in body])
+                at_once = partial(_at_once, services, request, data)
+                answer = await anyio.to_thread.run_sync(at_once, limiter=services.uploads)
+            else:
+                answer = await _in_pieces(services, request, body)
         except CpufitError:
             # A client that asked first ("Expect: 100-continue") sends nothing after a refusal.
             if "expect" not in request.headers:
@@ -85,6 +90,33 @@ async def upload(request: Request) -> Response:
         return Response(status_code=400)
     note_outcome(request.scope, "held" if answer.status_code == 202 else "taken")
     return answer
+
+
+def _is_small(headers: Headers) -> bool:
+    """Tell whether a body may be taken into memory before anybody looks at the token that comes with it.
+
+    A client that asks first is answered first.
+    """
+    announced = headers.get("content-length", "")
+    return announced.isdecimal() and int(announced[:20]) <= _SMALL and "expect" not in headers
+
+
+def _at_once(services: Services, request: Request, data: bytes) -> Response:
+    """Take a small upload, whose body is here, in one go: each change of thread costs as much as a query."""
+    grant = services.tokens.grant(request.headers.get("authorization"))
+    with services.home.blobs.stage() as staged:
+        reader = _reader(request, staged, grant, services.settings)
+        reader.write(data)
+        return _taken(services, staged, reader.finish(), request.query_params.get(NEEDS_FIELD), grant)
+
+
+async def _in_pieces(services: Services, request: Request, body: AsyncIterator[bytes]) -> Response:
+    """Take an upload that is written to the disk as it comes, by whom its token allows."""
+    grant = await run_in_threadpool(services.tokens.grant, request.headers.get("authorization"))
+    with services.home.blobs.stage() as staged:
+        form = await _receive(request, body, staged, grant, services.settings)
+        taken = partial(_taken, services, staged, form, request.query_params.get(NEEDS_FIELD), grant)
+        return await anyio.to_thread.run_sync(taken, limiter=services.uploads)
 
 
 def _taken(services: Services, staged: StagedBlob, form: Form, query: str | None, grant: TokenGrant) -> Response:
@@ -122,7 +154,19 @@ async def _receive(
             where=FILE_FIELD,
             hint="CPUFIT_MAX_UPLOAD_BYTES sets the limit",
         )
-    reader = FormReader(
+    reader = _reader(request, staged, grant, settings)
+    gathered = bytearray()
+    async for piece in body:
+        gathered += piece
+        if len(gathered) >= _PIECE:
+            await run_in_threadpool(reader.write, bytes(gathered))
+            gathered.clear()
+    await run_in_threadpool(reader.write, bytes(gathered))
+    return reader.finish()
+
+
+def _reader(request: Request, staged: StagedBlob, grant: TokenGrant, settings: Settings) -> FormReader:
+    return FormReader(
         request.headers.get("content-type"),
         sink=staged,
         wanted=FIELDS,
@@ -135,14 +179,6 @@ async def _receive(
         ),
         on_file=partial(_admit, grant),
     )
-    gathered = bytearray()
-    async for piece in body:
-        gathered += piece
-        if len(gathered) >= _PIECE:
-            await run_in_threadpool(reader.write, bytes(gathered))
-            gathered.clear()
-    await run_in_threadpool(reader.write, bytes(gathered))
-    return reader.finish()
 
 
 def _admit(grant: TokenGrant, filename: str) -> None:

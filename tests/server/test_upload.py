@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 LINUX = "cp311-cp311-manylinux_2_17_x86_64"
@@ -324,6 +326,33 @@ def test_an_upload_that_breaks_off_leaves_nothing(server: Any, make_wheel: Calla
         staging = server.settings.home / "staging"
         assert waited_for(lambda: list(staging.iterdir()) != [])
     assert waited_for(lambda: stored_nothing(server))
+
+
+@pytest.mark.parametrize("way", ["small", "large", "in chunks", "asking first"])
+def test_however_the_body_comes_the_token_is_looked_at_and_the_file_is_taken(
+    server: Any, make_wheel: Callable[..., Any], way: str
+) -> None:
+    """A small body is here before anybody looks at the token; no other is asked for before that."""
+    filename, data = make_wheel(extra=b"# " + os.urandom(100_000).hex().encode() if way == "large" else b"")
+    form = httpx.Request("POST", "http://x", files={"content": (filename, data)})
+    body = form.read()
+    headers = {"Content-Type": form.headers["content-type"]}
+    if way == "asking first":
+        headers["Expect"] = "100-continue"
+
+    def sent(token: str) -> httpx.Response:
+        content = iter([body[:100], body[100:]]) if way == "in chunks" else body
+        answer: httpx.Response = server.client.post(
+            "/legacy/", content=content, headers={**headers, "Authorization": f"Bearer {token}"}
+        )
+        return answer
+
+    other = server.home.catalog.create_token(("slow",), "for slow alone")
+    assert sent("cpufit-" + "x" * 43).json()["code"] == "token-not-valid"
+    assert sent(other).json()["code"] == "token-not-for-project"
+    assert stored_nothing(server)
+    assert sent(server.token).json()["status"] == "new"
+    assert server.client.get(f"/files/{hashlib.sha256(data).hexdigest()}/{filename}").content == data
 
 
 def waited_for(condition: Callable[[], bool]) -> bool:

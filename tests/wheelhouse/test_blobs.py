@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -129,3 +130,27 @@ def test_a_sweep_takes_what_a_dead_process_left_and_leaves_what_is_being_written
         assert blobs.sweep() == 1
         assert files_below(tmp_path) == [staged.path]
         assert blobs.sweep(timedelta(hours=-1)) == 1
+
+
+def test_a_folder_that_is_on_the_disk_is_not_waited_for_again(blobs: BlobStore, tmp_path: Path) -> None:
+    with blobs.stage() as first, blobs.stage() as second, blobs.stage() as third:
+        for staged in (first, second, third):
+            staged.write(b"the same bytes")
+        sha256 = first.digests.sha256
+        outer = tmp_path / "blobs" / sha256[:2]
+        assert blobs.move(first) == (outer / sha256[2:4], outer, tmp_path / "blobs")
+        blobs.make_ready(second)
+        assert blobs.move(second) == (outer / sha256[2:4],)
+        shutil.rmtree(outer)
+        assert blobs.move(third) == (outer / sha256[2:4], outer, tmp_path / "blobs")
+    assert blobs.exists(sha256)
+
+
+def test_made_ready_is_not_there_yet(blobs: BlobStore) -> None:
+    with blobs.stage() as staged:
+        staged.write(b"x")
+        blobs.make_ready(staged)
+        assert not blobs.exists(staged.digests.sha256)
+        with pytest.raises(ValueError, match="closed"):
+            staged.write(b"y")
+        assert blobs.exists(blobs.commit(staged))

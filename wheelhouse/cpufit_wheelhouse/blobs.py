@@ -74,6 +74,7 @@ class StagedBlob:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.size = 0
+        self._moved = False
         self._stream = path.open("xb")
         self._sha256 = hashlib.sha256()
         self._blake2b = hashlib.blake2b(digest_size=32)
@@ -130,7 +131,16 @@ class StagedBlob:
     def discard(self) -> None:
         """Remove the staging file; does nothing once the blob is committed."""
         self._stream.close()
-        self.path.unlink(missing_ok=True)
+        if not self._moved:
+            self.path.unlink(missing_ok=True)
+
+    def move_to(self, target: Path) -> None:
+        """Rename the staging file, which is nobody's to discard from then on.
+
+        :raises FileNotFoundError: the target's folder is missing
+        """
+        self.path.replace(target)
+        self._moved = True
 
 
 class BlobStore:
@@ -143,6 +153,8 @@ class BlobStore:
         self._quarantine = root / "quarantine"
         for folder in (self._staging, self._blobs):
             folder.mkdir(parents=True, exist_ok=True)
+        # by the first two and the first four digits: whether this process has brought that folder to the disk
+        self._outer, self._inner = bytearray(1 << 8), bytearray(1 << 16)
 
     def stage(self) -> StagedBlob:
         """Return a new, empty staging file."""
@@ -165,16 +177,39 @@ class BlobStore:
         For whoever moves several and waits for the disk once; otherwise as :meth:`commit`.
         """
         staged.seal()
-        target = self._place(staged.digests.sha256)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        sha256 = staged.digests.sha256
+        target = self._place(sha256)
+        inner = int(sha256[:4], 16)
         if not over and _size(target) == staged.size:
             staged.discard()
             # somebody needs it from now on: a sweep that finds no row yet leaves it
             os.utime(target)
         else:
-            staged.path.replace(target)
+            try:
+                staged.move_to(target)
+            except FileNotFoundError:  # the first of its folder, or somebody removed the folder
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self._inner[inner] = False
+                staged.move_to(target)
         # Also where the blob or a folder was here already: whoever made it may have died before its own fsync.
-        return target.parent, target.parent.parent, self._blobs
+        return (target.parent,) if self._inner[inner] else (target.parent, target.parent.parent, self._blobs)
+
+    def make_ready(self, staged: StagedBlob) -> None:
+        """Do what can be done of :meth:`move` beforehand: after this it returns one folder, and waits for nothing.
+
+        For whoever moves blobs while others wait.
+        """
+        staged.seal()
+        sha256 = staged.digests.sha256
+        outer, inner = int(sha256[:2], 16), int(sha256[:4], 16)
+        if not self._inner[inner]:
+            folder = self._place(sha256).parent
+            folder.mkdir(parents=True, exist_ok=True)
+            fsync_folder(folder.parent)
+            if not self._outer[outer]:
+                fsync_folder(self._blobs)
+            # said when both are on the disk, or whoever reads this in between would not wait for them
+            self._outer[outer] = self._inner[inner] = True
 
     def put_bytes(self, data: bytes) -> str:
         """Store a few bytes and return their SHA-256."""

@@ -244,8 +244,9 @@ class Ingest:
             round_ = self._round(self._catalog.arrivals.meeting(offer.project, offer.new, _asked(offer)), offer)
             if round_.known is not None:
                 return self._known(offer, round_.known)
-        offer.arriving.file.seal()
         forms = self._forms(kept, offer)
+        for staged in _blobs_of(offer, forms):
+            self._blobs.make_ready(staged)
         while True:
             try:
                 file, last = self._catalog.arrivals.settle(
@@ -304,8 +305,7 @@ class Ingest:
         derived = [form for _, form in forms]
 
         def move_blobs_in() -> list[Path]:
-            moving = (*offer.arriving.blobs, *(staged for staged, _ in forms))
-            return [folder for staged in moving for folder in self._blobs.move(staged)]
+            return [folder for staged in _blobs_of(offer, forms) for folder in self._blobs.move(staged)]
 
         existing = decided.decision.existing
         if existing is None or decided.seen is None:
@@ -387,6 +387,10 @@ def _check_project(name: NormalizedName, expected: str | None) -> None:
 def _has_forms(offer: _Offer) -> bool:
     """Tell whether labelled forms may be made of a file, which takes about as long as to read it."""
     return offer.info is not None and offer.new.cpu_specific and offer.new.has_native
+
+
+def _blobs_of(offer: _Offer, forms: Forms) -> tuple[StagedBlob, ...]:
+    return (*offer.arriving.blobs, *(staged for staged, _ in forms))
 
 
 def _asked(offer: _Offer) -> Asked:
