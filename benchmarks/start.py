@@ -130,7 +130,7 @@ def _started(kind: Kind, folder: Path) -> Iterator[tuple[Process, str, Path]]:
 
 def _came(url: str, process: Process, log: Path) -> Start:
     seconds = wait_for(url, process, log)
-    return Start(seconds=seconds, cpu=process.cpu(), resident=process.resident())
+    return Start(seconds=seconds, cpu=process.cpu_seconds(), resident=process.resident())
 
 
 def _under_pages(base: str, process: Process, projects: int) -> dict[str, Start]:
@@ -141,7 +141,9 @@ def _under_pages(base: str, process: Process, projects: int) -> dict[str, Start]
         for url in asked:
             with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": ACCEPT}), timeout=60) as answer:
                 answer.read()
-        moments[moment] = Start(seconds=time.perf_counter() - begin, cpu=process.cpu(), resident=process.resident())
+        moments[moment] = Start(
+            seconds=time.perf_counter() - begin, cpu=process.cpu_seconds(), resident=process.resident()
+        )
     return moments
 
 

@@ -11,6 +11,7 @@ environment of its own; where this is root on Debian, wrk and nginx are installe
     cold     from a start to the first page, and memory, at 100,000 files in 5,000 projects
     huge     a project of 46,725 files, as the largest on PyPI
     growth   this server alone, from 1,000 to 100,000 files
+    taking   this server alone: new versions and projects over 1 and 16 connections, with CPU time and shared commits
 
 Ratios tell how many times as fast this server is (or how many times less memory and time it takes). Figures of a
 machine that does something else besides are worth nothing.
@@ -27,17 +28,22 @@ import tempfile
 from pathlib import Path
 
 from .load import Load
-from .phases import PHASES, Run
+from .phases import PHASES as COMPARED
+from .phases import Run
 from .processes import cores
 from .report import lines
 from .servers import KINDS
+from .taking import taking
 from .tools import Tools
+
+PHASES = {**COMPARED, "taking": taking}
+COMPARED_KINDS = [kind.name for kind in KINDS if kind.compared]
 
 
 def main() -> int:
     """Measure, print tables, and write the figures where that was asked for."""
     options = _parser().parse_args()
-    chosen = [kind for kind in KINDS if not options.only or kind.name in options.only]
+    chosen = [kind for kind in KINDS if kind.name in (options.only or COMPARED_KINDS)]
     if cores() is None:
         print("there are not two cores to pin to: server and load share what there is", file=sys.stderr)
     figures: dict[str, object] = {"machine": _machine(), "seconds": options.seconds, "phases": {}}
@@ -73,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--phase", action="append", choices=tuple(PHASES), help="this phase; give it again for another (default: all)")
-    add("--only", action="append", choices=[kind.name for kind in KINDS], help="this index; again for another")
+    add("--only", action="append", choices=COMPARED_KINDS, help="this index; again for another")
     add("--seconds", type=float, default=10.0, help="how long each load lasts (default: 10)")
     add("--files", type=int, default=1000, help="files of the project in pages (default: 1000)")
     add("--large-mb", type=int, default=100, help="size of the large file in megabytes (default: 100)")

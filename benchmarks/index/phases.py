@@ -93,7 +93,7 @@ def pages(run: Run) -> ByIndex:
             if not kind.fills and index.upload_url is not None:
                 for project in shelf.projects:
                     folder = str(shelf.path / project)
-                    wanted = _uploading(run, index, project=project, folder=folder)
+                    wanted = uploading(run, index, project=project, folder=folder)
                     found[f"filled {project}"] = upload(wanted)
             for name, (url, headers, connections) in _targets(index).items():
                 rate = run.load.rate(url, headers, connections=connections)
@@ -153,7 +153,7 @@ def uploads(run: Run) -> ByIndex:
 
     def measure(kind: Kind) -> dict[str, Figures]:
         with started(run, kind, nothing, PROJECT) as (index, _, _):
-            sent = upload(_uploading(run, index, count=run.uploads))
+            sent = upload(uploading(run, index, count=run.uploads))
             return {"uploads": sent, "memory": {"resident": index.process.resident()}}
 
     return each([kind for kind in run.kinds if kind.uploads], measure)
@@ -221,16 +221,17 @@ def growth(run: Run) -> ByIndex:
                 "first page": {"seconds": round(seconds, 3)},
                 "page": _loaded(run, index, "bench-7"),
                 "list of projects": run.load.rate(index.index_url, {"Accept": TYPES["json"]}).as_dict(),
-                "uploads": upload(_uploading(run, index, count=min(run.uploads, 200))),
+                "uploads": upload(uploading(run, index, count=min(run.uploads, 200))),
                 "memory": {"resident": index.process.resident()},
             }
         size *= 10
     return found
 
 
-def _uploading(
+def uploading(
     run: Run, index: Index, *, project: str = "bench-uploads", folder: str | None = None, count: int = 0
 ) -> Uploading:
+    """Return what is to be uploaded to an index, and as whom."""
     return Uploading(
         url=index.upload_url or index.index_url,
         username=index.username,

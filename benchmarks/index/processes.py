@@ -32,18 +32,18 @@ class Process:
     started: float
     """When it was started, in seconds of ``time.perf_counter``."""
 
+    def cpu_seconds(self) -> float:
+        """Return how many seconds of CPU time it and its children took until now."""
+        return sum(_cpu_seconds(pid) for pid in _family(self.pid))
+
     def resident(self) -> int:
         """Return how many bytes of memory it and its children have resident."""
         return sum(_resident(pid) for pid in _family(self.pid))
 
-    def cpu(self) -> float:
-        """Return the seconds that it and its children have computed."""
-        return sum(_computed(pid) for pid in _family(self.pid))
-
     def settle(self) -> None:
         """Wait until it computes nothing any more: a server may answer while it still loads what it needs later."""
         deadline, known = time.perf_counter() + _SETTLING_SECONDS, -1.0
-        while (now := self.cpu()) != known and time.perf_counter() < deadline:
+        while (now := self.cpu_seconds()) != known and time.perf_counter() < deadline:
             known = now
             time.sleep(_QUIET_SECONDS)
 
@@ -125,7 +125,7 @@ def _family(pid: int) -> list[int]:
     return [pid, *(one for child in found for one in _family(child))]
 
 
-def _computed(pid: int) -> float:
+def _cpu_seconds(pid: int) -> float:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except FileNotFoundError:

@@ -26,6 +26,8 @@ def _row(figures: dict[str, Any], ours: dict[str, Any] | None) -> str:
     if "seconds" in figures:
         return f"{figures['seconds']:10.3f} s {_ratio(figures, ours, 'seconds', less=True)}"
     apart = f"   {figures['errors']:.0f} errors" if figures.get("errors") else ""
+    if "cpu_ms" in figures:
+        apart += f"   CPU {figures['cpu_ms']:.2f} ms each   {figures['shared']:.1f} in a commit"
     return (
         f"{figures['per_second']:10.1f}/s   p50 {figures['p50']:9.2f} ms   p99 {figures['p99']:9.2f} ms"
         f"{_ratio(figures, ours, 'per_second', less=False)}{apart}"

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from cpufit_wheelhouse.home import open_home
@@ -33,6 +34,7 @@ class Index:
     page: Callable[[str, str], str]
     index_url: str = ""
     upload_url: str | None = None
+    metrics_url: str = ""
     username: str = USER
     password: str = PASSWORD
 
@@ -50,6 +52,8 @@ class Kind:
     uploads: bool = False
     limit: bool = False
     """No index, but the most that could be: ready bytes."""
+    compared: bool = True
+    """Whether it stands beside the others, or is measured by a phase of its own."""
     formats: tuple[str, ...] = field(default=("json", "html"))
 
 
@@ -69,7 +73,7 @@ def _program(tools: Tools, rival: str, name: str) -> Path:
 
 
 @contextmanager
-def cpufit(tools: Tools, shelf: Shelf, scratch: Path) -> Iterator[Index]:
+def cpufit(tools: Tools, shelf: Shelf, scratch: Path, *, metrics: bool = False) -> Iterator[Index]:
     """Start this repository's server, with its home filled beforehand."""
     from .seeding import seed_home  # noqa: PLC0415 - the rivals need no database
 
@@ -80,7 +84,11 @@ def cpufit(tools: Tools, shelf: Shelf, scratch: Path) -> Iterator[Index]:
     with open_home(home) as opened:
         secret = opened.catalog.create_token(None, "benchmark")
     command = [sys.executable, "-m", "cpufit_server", "serve", "--port", str(port)]
-    with running(command, environment={"CPUFIT_HOME": str(home)}, log=log) as process:
+    environment = {"CPUFIT_HOME": str(home)}
+    metrics_port = free_port()
+    if metrics:
+        environment["CPUFIT_METRICS_PORT"] = str(metrics_port)
+    with running(command, environment=environment, log=log) as process:
         base = f"http://127.0.0.1:{port}"
         yield Index(
             name="cpufit",
@@ -90,6 +98,7 @@ def cpufit(tools: Tools, shelf: Shelf, scratch: Path) -> Iterator[Index]:
             page=_pages(f"{base}/simple/"),
             index_url=f"{base}/simple/",
             upload_url=f"{base}/legacy/",
+            metrics_url=f"http://127.0.0.1:{metrics_port}/metrics" if metrics else "",
             username="__token__",
             password=secret,
         )
@@ -258,6 +267,7 @@ def raw(tools: Tools, shelf: Shelf, scratch: Path) -> Iterator[Index]:
 
 KINDS = (
     Kind(name="cpufit", start=cpufit, uploads=True),
+    Kind(name="cpufit with metrics", start=partial(cpufit, metrics=True), compared=False),
     Kind(name="devpi", start=devpi, fills=False, uploads=True),
     Kind(name="pypiserver", start=pypiserver, uploads=True),
     Kind(name="simple-repository-server", start=simple_repository),

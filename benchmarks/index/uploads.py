@@ -42,6 +42,10 @@ class Uploading:
     seconds: float = 600.0
     """When to stop, all uploaded or not."""
     connections: int = 16
+    major: int = 1
+    """What the versions of fresh wheels begin with."""
+    new_projects: bool = False
+    """Whether each fresh wheel makes a project; ``project`` is what their names begin with then."""
 
 
 def upload(wanted: Uploading) -> dict[str, Any]:
@@ -64,12 +68,11 @@ def _artifacts(told: Uploading) -> list[Artifact]:
         paths = sorted(Path(told.folder).iterdir())
         files = [(path.name, path.read_bytes(), metadata_of(path)) for path in paths]
     else:
-        made = [wheel(told.project, f"1.{number}") for number in range(told.count)]
+        made = [wheel(_project(told, number), f"{told.major}.{number}") for number in range(told.count)]
         files = [(name, data, b"") for name, data in made]
-    project = told.project
     return [
         Artifact(
-            project=project,
+            project=_project(told, number),
             version=name.split("-")[1],
             kind="bdist_wheel",
             filename=name,
@@ -77,8 +80,12 @@ def _artifacts(told: Uploading) -> list[Artifact]:
             metadata=metadata,
             requires_python=">=3.8",
         )
-        for name, data, metadata in files
+        for number, (name, data, metadata) in enumerate(files)
     ]
+
+
+def _project(told: Uploading, number: int) -> str:
+    return f"{told.project}-{number}" if told.new_projects else told.project
 
 
 def main(told: Uploading) -> dict[str, Any]:

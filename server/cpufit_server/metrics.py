@@ -138,6 +138,11 @@ def _of_services(services: Services, ready: ReadyFigures) -> Iterator[Metric]:
     yield files
     yield GaugeMetricFamily("cpufit_file_bytes", "Bytes of these files.", value=figures.size)
     yield GaugeMetricFamily("cpufit_held_files", "Uploads that wait for their verdict.", value=figures.held)
+    yield CounterMetricFamily(
+        "cpufit_upload_commits",
+        "Transactions of uploads; those that wait share one.",
+        value=services.home.catalog.arrivals.commits,
+    )
     yield CounterMetricFamily("cpufit_catalog_changes", "Changes of projects, all together.", value=figures.changes)
 
 

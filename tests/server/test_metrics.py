@@ -66,6 +66,7 @@ def test_uploads_files_and_pages_are_counted(
     assert value(found, "cpufit_page_cache_total", outcome="miss") == 1
     known = ("hit", "ready")  # whether an answer is ready before the next request is a matter of microseconds
     assert sum(value(found, "cpufit_page_cache_total", outcome=outcome) for outcome in known) == 2
+    assert value(found, "cpufit_upload_commits_total") == 3, "one after the other, they share none"
     assert value(found, "cpufit_projects") == 1
     assert value(found, "cpufit_files", kind="wheel") == value(found, "cpufit_files", kind="sdist") == 1
     assert value(found, "cpufit_file_bytes") == measured.home.catalog.figures().size > len(wheel[1])

@@ -71,6 +71,22 @@ def test_changes_that_wait_share_a_commit(engine: Engine, commits: list[None]) -
     assert made == list(range(20))
     assert numbers(engine) == set(range(20))
     assert len(commits) == 2 + 1, "the one that held, the twenty, and the reader"
+    assert writer.commits == 2
+
+
+def test_one_that_comes_alone_and_fails_leaves_nothing(engine: Engine) -> None:
+    writer = GroupedWriter(for_writing(engine))
+
+    def change(connection: Connection, _: Folders) -> None:
+        insert(connection, 1)
+        raise LookupError("after it wrote")
+
+    with pytest.raises(LookupError):
+        writer.make(change)
+    assert numbers(engine) == set()
+    assert writer.commits == 0
+    writer.make(lambda connection, _: insert(connection, 2))
+    assert numbers(engine) == {2}
 
 
 def test_more_than_one_group_holds_all_come_in(engine: Engine) -> None:

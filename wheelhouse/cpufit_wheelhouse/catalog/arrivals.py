@@ -154,6 +154,11 @@ class ArrivalTable:
         with self._engine.begin() as connection:
             return meet(connection, canonicalize_name(project), new, asked)
 
+    @property
+    def commits(self) -> int:
+        """How many transactions brought files in since the catalog was opened."""
+        return self._grouped.commits
+
     def settle(self, filename: str, change: Callable[[Arrival], _T]) -> _T:
         """Let a change look and write in one transaction, and return what it returned when that is committed.
 

@@ -42,6 +42,8 @@ class GroupedWriter:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
+        self.commits = 0
+        """Transactions that were committed."""
         self._waiting: list[_Change[object]] = []
         self._queue = threading.Lock()
         self._leading = threading.Lock()
@@ -76,6 +78,7 @@ class GroupedWriter:
                         _try(change, connection, folders)
                 for folder in folders:
                     fsync_folder(folder)
+            self.commits += 1  # by the one who leads
         except BaseException as error:  # noqa: BLE001  # it is raised in each of their threads, this one too
             for change in batch:
                 change.error = change.error or error
