@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
-from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, union_all, update
+from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, insert, select, union_all, update
 from sqlalchemy.exc import IntegrityError
 
 from cpufit_resolver.need import Need
@@ -29,9 +29,8 @@ from .records import UNKNOWN_KEY, CatalogChanged, JournalEntry, NewDerived, NewF
 
 _T = TypeVar("_T")
 
-_SPELLINGS = 128
-"""More ways to write one release than fit into a file name of 255 characters."""
-_LONGEST = 255
+_SPELLINGS = 8
+"""How many ways to write one release are asked for by their text: nobody goes on beyond 1.0.0.0.0.0.0.0."""
 
 _SPELLED = [f"version_{number}" for number in range(_SPELLINGS)]
 
@@ -182,10 +181,11 @@ def meet(connection: Connection, name: NormalizedName, new: NewFile, asked: Aske
         if asked.lookalikes:
             alike = tuple(connection.execute(_ALIKE, {"looks": lookalike(name)}).scalars())
         return Meeting(snapshot=None, deleted=deleted, projects_made=made, lookalikes=alike)
+    written, longer = spellings(new.version)
     told = {"project": project.id, "filename": new.filename, "sha256": new.sha256}
-    spelled = zip(_SPELLED, _filled(spellings(new.version)), strict=True)
-    found = connection.execute(_NEAR, {**told, **dict(spelled)})
-    files = tuple(rows.file_of(row, name) for row in found if row.project_id == project.id)
+    beyond = {"from": longer, "to": f"{longer[:-1]}1"}
+    found = connection.execute(_NEAR, {**told, **beyond, **dict(zip(_SPELLED, written, strict=True))})
+    files = tuple(rows.file_of(row, name) for row in found if row.project_id == project.id and _is_near(row, new))
     elsewhere = 0
     if asked.sizes:
         whole = connection.execute(_SIZE, {"project": project.id}).scalar_one()
@@ -194,8 +194,8 @@ def meet(connection: Connection, name: NormalizedName, new: NewFile, asked: Aske
     return Meeting(snapshot=snapshot, deleted=deleted)
 
 
-def spellings(version: str) -> tuple[str, ...]:
-    """Return every text by which a file name can tell the release that a version is: 1, 1.0, 1.0.0 and so on.
+def spellings(version: str) -> tuple[tuple[str, ...], str]:
+    """Return the texts by which a release is told: 1, 1.0, 1.0.0 and so on, and what every longer one begins with.
 
     Specification: "Version specifiers", which pads the shorter of two releases with zeros to compare them.
 
@@ -205,23 +205,24 @@ def spellings(version: str) -> tuple[str, ...]:
     release = list(parsed.release)
     while len(release) > 1 and release[-1] == 0:
         release.pop()
-    written = ".".join(map(str, parsed.release))
     epoch = f"{parsed.epoch}!" if parsed.epoch else ""
-    behind = str(parsed)[len(epoch) + len(written) :]
+    behind = str(parsed)[len(epoch + ".".join(map(str, parsed.release))) :]
     shortest = epoch + ".".join(map(str, release))
-    most = max((_LONGEST - len(shortest) - len(behind)) // 2, len(parsed.release) - len(release))
-    return tuple(f"{shortest}{'.0' * zeros}{behind}" for zeros in range(most + 1))
+    written = tuple(f"{shortest}{'.0' * zeros}{behind}" for zeros in range(_SPELLINGS))
+    return written, shortest + ".0" * _SPELLINGS
 
 
-def _filled(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the texts as the statement takes them, whose number of parameters is fixed."""
-    return texts + texts[-1:] * (_SPELLINGS - len(texts))
+def _is_near(row: Row[Any], new: NewFile) -> bool:
+    """Tell whether a file that was found has to do with a new one: what begins like a release may be another."""
+    if row.version == new.version or row.filename == new.filename or row.sha256 == new.sha256:
+        return True
+    return Version(row.version) == Version(new.version)
 
 
 _files, _projects = schema.files, schema.projects
 _INSERT = insert(_files)
 _NEAR = (
-    # each part has an index of its own; one condition of three parts would read the whole project
+    # each part has an index of its own; one condition of all parts would read the whole project
     select(_files)
     .where(
         _files.c.id.in_(
@@ -233,6 +234,11 @@ _NEAR = (
                 select(_files.c.id).where(
                     _files.c.project_id == bindparam("project"),
                     _files.c.version.in_([bindparam(name, type_=_files.c.version.type) for name in _SPELLED]),
+                ),
+                select(_files.c.id).where(
+                    _files.c.project_id == bindparam("project"),
+                    _files.c.version >= bindparam("from"),
+                    _files.c.version < bindparam("to"),
                 ),
             )
         )

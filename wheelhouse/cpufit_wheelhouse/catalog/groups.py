@@ -23,6 +23,9 @@ from .engine import Writer
 MOST = 64
 """Changes in one transaction: what a reader of the log, and a crash, can be asked to go through again."""
 
+_SAVEPOINT = "cpufit_change"
+"""In SQL, which SQLite and PostgreSQL have in common: SQLAlchemy's own object of one takes as long as a query."""
+
 _T = TypeVar("_T")
 
 Folders = set[Path]
@@ -92,17 +95,17 @@ def _try(change: _Change[object], connection: Connection, folders: Folders) -> N
 
     :raises Exception: it could not be taken back alone, or not be kept: nothing of the group is to be committed
     """
-    savepoint = connection.begin_nested()
+    connection.exec_driver_sql(f"SAVEPOINT {_SAVEPOINT}")
     try:
         result = change.make(connection, folders)
     except Exception as error:  # noqa: BLE001  # it is raised where the change came from
         change.error = error
         try:
-            savepoint.rollback()
+            connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
         except Exception as gone:
             # SQLite takes back all of a transaction where the disk is full or cannot be read: the savepoint is gone,
             # and with it what the changes before wrote. What came after would be committed each by itself.
             raise error from gone
         return
-    savepoint.commit()
+    connection.exec_driver_sql(f"RELEASE SAVEPOINT {_SAVEPOINT}")
     change.result.append(result)
