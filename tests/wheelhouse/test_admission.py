@@ -42,7 +42,7 @@ def home(tmp_path: Path) -> Any:
 
 
 def checked(lines: str, rules: AdmissionRules = RULES) -> None:
-    check_metadata((HEAD + lines).encode(), rules, where="METADATA")
+    check_metadata(parse_metadata((HEAD + lines).encode()), rules, where="METADATA")
 
 
 def refused(lines: str, code: str, rules: AdmissionRules = RULES) -> None:
@@ -112,13 +112,13 @@ def test_what_people_should_not_be_shown_is_refused_unless_the_rule_is_off(lines
 def test_a_metadata_version_that_nobody_knows_is_refused(version: str) -> None:
     text = HEAD.replace("2.4", version)
     with pytest.raises(InvalidMetadata) as caught:
-        check_metadata(text.encode(), replace(RULES, descriptive_metadata=False), where="METADATA")
+        check_metadata(parse_metadata(text.encode()), replace(RULES, descriptive_metadata=False), where="METADATA")
     assert caught.value.code == "unknown-metadata-version"
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.2", "2.0", "2.1", "2.2", "2.3", "2.4", "2.5"])
 def test_every_metadata_version_there_was_is_taken(version: str) -> None:
-    check_metadata(HEAD.replace("2.4", version).encode(), RULES, where="METADATA")
+    check_metadata(parse_metadata(HEAD.replace("2.4", version).encode()), RULES, where="METADATA")
 
 
 def test_the_rules_that_are_off_by_default_refuse_when_they_are_on() -> None:
@@ -158,7 +158,7 @@ def test_a_description_has_to_render_where_the_rule_is_on(kind: str, text: str, 
 
 def test_license_files_are_in_the_archive_since_metadata_2_4() -> None:
     def found(lines: str, version: str = "2.4", folder: str = "d/licenses/") -> None:
-        raw = check_metadata(HEAD.replace("2.4", version).encode() + lines.encode(), RULES, where="METADATA")
+        raw = check_metadata(parse_metadata((HEAD.replace("2.4", version) + lines).encode()), RULES, where="METADATA")
         check_license_files(
             raw, frozenset({"d/licenses/LICENSE", "d/licenses/a/b", "LICENSE"}), folder, where="METADATA"
         )

@@ -8,15 +8,18 @@ import threading
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.schema import CreateTable
 
 from cpufit_wheelhouse.catalog import Catalog, schema
 from cpufit_wheelhouse.catalog.engine import for_writing, open_engine
 from cpufit_wheelhouse.errors import StoreError
+from cpufit_wheelhouse.lookalikes import lookalike
 
 
 @pytest.fixture
@@ -97,3 +100,23 @@ def test_processes_may_open_one_new_catalog_at_once(url: str) -> None:
     code = "import sys; from cpufit_wheelhouse.catalog import Catalog; Catalog.open(sys.argv[1]).close()"
     processes = [subprocess.Popen([sys.executable, "-c", code, url]) for _ in range(4)]
     assert [process.wait() for process in processes] == [0] * 4
+
+
+def test_projects_of_an_older_cpufit_are_known_by_their_looks(url: str) -> None:
+    engine = open_engine(url)
+    config = Config()
+    config.set_main_option("script_location", "cpufit_wheelhouse.catalog:migrations")
+    config.set_main_option("path_separator", "os")
+    columns = "name, display_name, variants, unknown, plain, build_sdist, serial, created_at"
+    row = "false, 'refuse', 'ordinary', false, 1, '2026-01-01 00:00:00'"
+    with for_writing(engine).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0012")
+        for name in ("Pillow-Tools", "i0l1"):
+            known = name.lower()
+            connection.execute(text(f"INSERT INTO projects ({columns}) VALUES ('{known}', '{name}', {row})"))
+    engine.dispose()
+    with Catalog.open(url) as catalog, catalog._engine.begin() as connection:
+        rows = connection.execute(select(schema.projects.c.name, schema.projects.c.lookalike))
+        found = {row.name: row.lookalike for row in rows}
+    assert found == {name: lookalike(name) for name in ("pillow-tools", "i0l1")}

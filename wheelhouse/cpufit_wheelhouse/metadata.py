@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from packaging.metadata import parse_email
+from packaging.metadata import RawMetadata, parse_email
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
@@ -34,6 +34,10 @@ class MetadataFacts:
     requires_dist: tuple[str, ...] = ()
     provides_extra: tuple[str, ...] = ()
     summary: str | None = None
+    requirements: tuple[Requirement, ...] = field(default=(), compare=False, repr=False)
+    """``requires_dist``, parsed."""
+    raw: RawMetadata = field(default_factory=RawMetadata, compare=False, repr=False)
+    """Every field as it was read, also those that decide nothing."""
 
     @property
     def normalized_name(self) -> NormalizedName:
@@ -49,9 +53,9 @@ def parse_metadata(data: bytes, *, where: str = "METADATA") -> MetadataFacts:
     """
     raw, unread = parse_email(data)
     # parse_email puts what it cannot read aside, among it a field that may stand once and stands twice
-    for field in _DECIDING:
-        if field in unread:
-            raise InvalidMetadata(f"the field {field!r} cannot be read, or stands twice", where=where)
+    for deciding in _DECIDING:
+        if deciding in unread:
+            raise InvalidMetadata(f"the field {deciding!r} cannot be read, or stands twice", where=where)
     name = raw.get("name", "")
     if not _NAME.fullmatch(name):
         raise InvalidMetadata(f"{name!r} is not a project name", where=where)
@@ -59,8 +63,7 @@ def parse_metadata(data: bytes, *, where: str = "METADATA") -> MetadataFacts:
     requires_dist = tuple(raw.get("requires_dist", ()))
     provides_extra = tuple(raw.get("provides_extra", ()))
     _check_python(requires_python, where)
-    for requirement in requires_dist:
-        _requirement(requirement, where)
+    requirements = tuple(_requirement(requirement, where) for requirement in requires_dist)
     for extra in provides_extra:
         if not _NAME.fullmatch(extra):
             raise InvalidMetadata(f"{extra!r} is not the name of an extra", where=where)
@@ -72,6 +75,8 @@ def parse_metadata(data: bytes, *, where: str = "METADATA") -> MetadataFacts:
         requires_dist=requires_dist,
         provides_extra=provides_extra,
         summary=raw.get("summary"),
+        requirements=requirements,
+        raw=raw,
     )
 
 
@@ -92,7 +97,7 @@ def dependency_signature(facts: MetadataFacts) -> str:
     Order, spelling of names and repetition do not count; requirements, extras and the Python requirement do.
     """
     signature = {
-        "requires_dist": sorted({requirement_form(_requirement(text, "METADATA")) for text in facts.requires_dist}),
+        "requires_dist": sorted({requirement_form(requirement) for requirement in facts.requirements}),
         "requires_python": specifier_form(SpecifierSet(facts.requires_python or "")),
         "provides_extra": sorted({canonicalize_name(extra) for extra in facts.provides_extra}),
     }

@@ -28,7 +28,7 @@ def check_wheel(info: WheelInfo, submission: Submission) -> None:
     if rules is None:
         return
     check_wheel_name(info.filename, rules)
-    fields = check_metadata(info.metadata_bytes, rules, where=where)
+    fields = check_metadata(info.metadata, rules, where=where)
     if rules.descriptive_metadata:
         check_license_files(fields, frozenset(info.members), f"{info.dist_info}/licenses/", where=where)
 
@@ -43,6 +43,6 @@ def check_sdist(info: SdistInfo, submission: Submission) -> None:
     if rules is None:
         return
     check_sdist_name(info.filename, info.metadata, rules)
-    fields = check_metadata(info.metadata_bytes, rules, where="PKG-INFO")
+    fields = check_metadata(info.metadata, rules, where="PKG-INFO")
     if rules.descriptive_metadata:
         check_license_files(fields, info.members, "", where="PKG-INFO")

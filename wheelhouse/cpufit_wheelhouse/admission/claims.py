@@ -28,7 +28,11 @@ def check_claims(submission: Submission, facts: MetadataFacts) -> None:
     if submission.requires_python is not None:
         _compare("requires_python", [_python(submission.requires_python)], [_python(facts.requires_python or "")])
     if submission.requires_dist:
-        _compare("requires_dist", map(_requirement, submission.requires_dist), map(_requirement, facts.requires_dist))
+        _compare(
+            "requires_dist",
+            map(_requirement, submission.requires_dist),
+            map(requirement_form, facts.requirements),
+        )
     if submission.provides_extra:
         _compare(
             "provides_extra",

@@ -15,12 +15,11 @@ from email.utils import getaddresses
 from urllib.parse import urlsplit
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
-from packaging.metadata import RawMetadata, parse_email
-from packaging.requirements import Requirement
-from packaging.version import Version
+from packaging.metadata import RawMetadata
 
 from cpufit_wheelhouse.archive import check_member_name
 from cpufit_wheelhouse.errors import InvalidMetadata, UnsafeMember
+from cpufit_wheelhouse.metadata import MetadataFacts
 
 from .rules import AdmissionRules
 
@@ -44,22 +43,22 @@ _FIELDS = frozenset(
 )
 
 
-def check_metadata(data: bytes, rules: AdmissionRules, *, where: str) -> RawMetadata:
-    """Check the fields of a ``METADATA`` or ``PKG-INFO`` file that was read before, and return them.
+def check_metadata(facts: MetadataFacts, rules: AdmissionRules, *, where: str) -> RawMetadata:
+    """Check all fields of a ``METADATA`` or ``PKG-INFO`` file, and return them.
 
     :param where: what errors call the file
     :raises InvalidMetadata: the first rule that is broken; its code tells which
     """
-    raw, _ = parse_email(data)
+    raw = facts.raw
     if raw.get("metadata_version") not in METADATA_VERSIONS:
         raise _invalid(
             f"Metadata-Version {raw.get('metadata_version')!r} is not known", where, "unknown-metadata-version"
         )
-    if not rules.allow_local_versions and Version(raw["version"]).local is not None:
+    if not rules.allow_local_versions and facts.version.local is not None:
         raise _invalid(f"{raw['version']} is a local version", where, "local-version-not-allowed")
-    direct = () if rules.allow_direct_requirements else raw.get("requires_dist", ())
-    for text in direct:
-        if Requirement(text).url is not None:
+    direct = () if rules.allow_direct_requirements else zip(facts.requires_dist, facts.requirements, strict=True)
+    for text, requirement in direct:
+        if requirement.url is not None:
             raise _invalid(f"{text[:200]!r} names an address", where, "direct-requirement-not-allowed")
     if rules.descriptive_metadata:
         for check in _CHECKS:
