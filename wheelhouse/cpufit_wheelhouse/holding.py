@@ -2,8 +2,10 @@
 
 A held file is in no view, and nobody may rely on its name: the rules of identity are applied when the verdict comes, as
 if it were uploaded then. It lies in ``held/`` of the home until that is done, so a server that was stopped or killed
-meanwhile inspects it anew when it starts. The bytes are on disk before the row is committed, and go after it is
-decided: a kill leaves a file that no row waits for, which the next start removes.
+meanwhile inspects it anew when it starts. Of several processes with one home, the one that waits for a file's verdict
+has its lock, which goes with the process: whoever starts next takes up what nobody waits for. The bytes are on disk
+before the row is committed, and go after it is decided: a kill leaves a file that no row waits for, which the next
+start removes.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from .filename import parse_wheel_filename
 from .ingest import Ingest
 from .inspection.verdict import Verdict
 from .pooled import PoolClosed
+from .process_locks import ProcessLocks
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +66,7 @@ class Holding:
         self._catalog = catalog
         self._blobs = blobs
         self._ingest = ingest
+        self._locks = ProcessLocks(home / "held.lock")
 
     def hold(
         self,
@@ -95,15 +99,29 @@ class Holding:
             provenance={**provenance, **kept},
         )
         part = self._linked(staged.path)
+        # before there is a row that another process could take up
+        taken = self._locks.take(_lock_of(new))
         try:
             held = self._catalog.inspections.hold(new, before_commit=lambda: self._move(part, new.sha256))
+        except BaseException:
+            if taken:
+                self._locks.release(_lock_of(new))
+            raise
         finally:
             part.unlink(missing_ok=True)  # a rename of one link of a file onto another one does nothing
-        job.add_done_callback(partial(self._ended, held))
+        self._await(held, job, locked=taken)
         return held
 
+    def _await(self, held: HeldFile, job: Future[Verdict], *, locked: bool) -> None:
+        """Decide a file when its job ends, and let go of its lock then."""
+        job.add_done_callback(partial(self._ended, held))
+        if locked:
+            job.add_done_callback(lambda _: self._locks.release(_lock_of(held)))
+
     def resume(self, submit: Submit | None) -> int:
-        """Take up what was waiting when the last server stopped; returns how many files wait.
+        """Take up what was waiting when the last server stopped; returns how many files this is.
+
+        What another process with the same home waits for is left to it.
 
         The bytes may be gone, if somebody removed them: such a file is refused.
 
@@ -113,13 +131,23 @@ class Holding:
         self._catalog.inspections.forget_held(datetime.now(timezone.utc) - KEPT_FOR)
         waiting = self._catalog.inspections.held(state="waiting")
         self._sweep({held.sha256 for held in waiting})
-        for held in waiting:
-            path = self._folder / held.sha256
-            if submit is None or not path.is_file():
+        free = [held for held in waiting if self._locks.take(_lock_of(held))]
+        for held in free:
+            self._take_up(held, submit)
+        return len(free)
+
+    def _take_up(self, held: HeldFile, submit: Submit | None) -> None:
+        path = self._folder / held.sha256
+        # another process may have decided it since it was listed
+        waits = any(now.state == "waiting" for now in self._catalog.inspections.held(held.id))
+        if waits and submit is not None and path.is_file():
+            self._await(held, submit(path, held.filename), locked=True)
+            return
+        try:
+            if waits:
                 self.settle(held, None)
-            else:
-                submit(path, held.filename).add_done_callback(partial(self._ended, held))
-        return len(waiting)
+        finally:
+            self._locks.release(_lock_of(held))
 
     def _ended(self, held: HeldFile, job: Future[Verdict]) -> None:
         try:
@@ -201,6 +229,11 @@ class Holding:
                 # the time of the last change of its links: it was written earlier
                 if path.name not in waiting and path.stat().st_ctime <= border:
                     path.unlink()
+
+
+def _lock_of(held: NewHeld | HeldFile) -> str:
+    """Return the name of a file's lock; the same where they wait as one."""
+    return "\n".join((held.sha256, held.filename, "" if held.declared is None else f"={held.declared}"))
 
 
 def _will_pass(error: Exception) -> bool:
