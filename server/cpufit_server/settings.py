@@ -39,6 +39,12 @@ class Settings(UploadSettings, UpstreamSettings):
     )
     host: str = Field(default="127.0.0.1", min_length=1, description="The address to listen on.")
     port: int = Field(default=8000, ge=1, le=65535, description="The TCP port to listen on.")
+    workers: int = Field(
+        default=1, ge=1, le=256, description="Processes that serve; each has memory and inspections of its own."
+    )
+    worker_restarts_per_minute: int = Field(
+        default=10, ge=0, description="The most workers replaced in a minute; when more die, the server ends."
+    )
     public_url: str | None = Field(
         default=None,
         description="The address under which clients reach this server; selectors carry it. Required off loopback.",

@@ -52,17 +52,20 @@ class Starting:
         open_early: Callable[[], EarlyPages | None],
         *,
         patience: float,
+        on_ready: Callable[[], object] = lambda: None,
         on_failure: Callable[[], object],
     ) -> None:
         """Take how the application is made, which may take long and is done in a thread.
 
         :param open_early: opens what answers until then; None where nothing can
         :param patience: the most seconds that a request waits for the application
+        :param on_ready: called when the application is there
         :param on_failure: called where the application cannot be made or started after the server listened
         """
         self._make = make
         self._open_early = open_early
         self._patience = patience
+        self._on_ready = on_ready
         self._on_failure = on_failure
         self._application: ASGIApp | None = None
         self._early: EarlyPages | None = None
@@ -117,6 +120,7 @@ class Starting:
                 behind = _Life(application, scope)
                 await behind.begin()
                 self._behind, self._application = behind, application
+                self._on_ready()
         except Exception as error:  # noqa: BLE001  # whatever it is, the server must end with it, and tell it
             self.failure = error
             ours = isinstance(error, CpufitError)  # it says all that there is to say

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import logging
+import socket
 import threading
+from collections.abc import Callable
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -26,14 +28,20 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Says that it is about to stop before it waits for the requests under way."""
 
-    def __init__(self, config: uvicorn.Config, *, stopping: threading.Event) -> None:
+    def __init__(self, config: uvicorn.Config, *, starting: Starting, stopping: threading.Event) -> None:
         super().__init__(config)
-        self._stopping = stopping
+        self._starting, self._stopping = starting, stopping
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why the application could not be made or started; None where it could."""
+        return self._starting.failure
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop; also called by whoever is no signal."""
         self._stopping.set()
         super().handle_exit(sig, frame)
 
@@ -49,6 +57,7 @@ def configure_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--host", help="address to listen on (default: CPUFIT_HOST, else 127.0.0.1)")
     parser.add_argument("--port", type=int, help="TCP port to listen on (default: CPUFIT_PORT, else 8000)")
     add_home_option(parser)
+    parser.add_argument("--workers", type=int, help="processes that serve (default: CPUFIT_WORKERS, else 1)")
     parser.add_argument("--upstream", metavar="URL|pip", help="index for names not hosted here; pip: the one pip uses")
     parser.add_argument(
         "--upstream-offline",
@@ -62,22 +71,36 @@ def configure_parser(subparsers: Subparsers) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM; requests under way are finished first."""
-    settings = load_settings(
-        host=arguments.host,
-        port=arguments.port,
-        home=arguments.home,
-        upstream=arguments.upstream,
-        upstream_offline=arguments.upstream_offline,
-        public_url=arguments.public_url,
-    )
+    given = {
+        name: getattr(arguments, name)
+        for name in ("host", "port", "home", "workers", "upstream", "upstream_offline", "public_url")
+        if getattr(arguments, name) is not None
+    }
+    settings = load_settings(**given)
+    if settings.workers > 1:
+        from cpufit_server.workers.supervisor import supervise  # noqa: PLC0415  # one process needs none of it
+
+        return supervise(settings, given)
+    server = make_server(settings)
+    logging.getLogger(__name__).info("cpufit: %s at %s/simple/", settings.home, settings.base_url)
+    return serve_until_stopped(server)
+
+
+def make_server(settings: Settings, *, on_ready: Callable[[], object] = lambda: None) -> Server:
+    """Return a server that can be run.
+
+    :param on_ready: called when everything is served, not the first pages alone
+    :raises CpufitError: as :func:`cpufit_server.preparing.prepare`
+    """
     prepared = prepare(settings)
     starting = Starting(
         partial(_application, settings, prepared),
         partial(EarlyPages.open, settings),
         patience=settings.start_patience_seconds,
+        on_ready=on_ready,
         on_failure=lambda: server.give_up(),  # noqa: PLW0108  # the server is made of what this is for
     )
-    server = _Server(
+    server = Server(
         uvicorn.Config(
             placed_before(starting, settings, prepared),
             host=settings.host,
@@ -91,19 +114,27 @@ def execute(arguments: argparse.Namespace) -> int:
             log_config=log_config(settings.log_format, settings.log_level),
             access_log=False,  # the application writes its own, without queries
         ),
+        starting=starting,
         stopping=prepared.stopping,
     )
-    logging.getLogger(__name__).info("cpufit: %s at %s/simple/", settings.home, settings.base_url)
+
+
+def serve_until_stopped(server: Server, sockets: list[socket.socket] | None = None) -> int:
+    """Run a server to its end and return the command's exit code.
+
+    :param sockets: those to listen on; without them it opens its own
+    :raises CpufitError: it could not start, for a reason of ours
+    """
     try:
-        server.run()
+        server.run(sockets)
     except KeyboardInterrupt:  # uvicorn raises the signal anew after it has stopped in good order
         return 0
     except SystemExit:  # so it says that it could not start; the log tells why
-        if not isinstance(starting.failure, CpufitError):
+        if not isinstance(server.failure, CpufitError):
             return 1
-    if isinstance(starting.failure, CpufitError):
-        raise starting.failure
-    return 0 if server.started and starting.failure is None else 1
+    if isinstance(server.failure, CpufitError):
+        raise server.failure
+    return 0 if server.started and server.failure is None else 1
 
 
 def _application(settings: Settings, prepared: Prepared) -> ASGIApp:
