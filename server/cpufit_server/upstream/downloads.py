@@ -1,7 +1,8 @@
 """Files on their way from the upstream: each is fetched once, and whoever asks meanwhile reads along.
 
 A file's last piece is handed out when the hash of all of it was found right, so nobody gets a whole wrong file: the
-connections of those who read along are cut short instead. A client that goes away does not end the fetch.
+connections of those who read along are cut short instead. A client that goes away does not end the fetch. That other
+processes want the same file is the matter of :mod:`.sharing`.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from cpufit_server.sources.fetcher import without_login
 from cpufit_wheelhouse.errors import DigestMismatch
 
 from .reading import no_file, sha256_of
+from .sharing import read_along
 
 if TYPE_CHECKING:
     from cpufit_resolver.errors import CpufitError
+    from cpufit_wheelhouse.process_locks import ProcessLocks
     from cpufit_wheelhouse.pullthrough import FileCache, Reading, Spool
     from cpufit_wheelhouse.simple_page import PageFile
 
@@ -123,13 +126,18 @@ class Downloads:
         self,
         client: UpstreamClient,
         cache: FileCache,
+        locks: ProcessLocks,
         *,
         at_once: int,
         most_waiting: int,
         max_bytes: int,
         on_kept: Callable[[PageFile], Awaitable[object]],
     ) -> None:
-        """Take where files come from and go to, what bounds them, and who is told of each that was kept."""
+        """Take where files come from and go to, what bounds them, and who is told of each that was kept.
+
+        :param locks: of the files, between the processes that share the cache
+        """
+        self._locks = locks
         self._client, self._cache, self._max_bytes, self._on_kept = client, cache, max_bytes, on_kept
         self._gate = anyio.Semaphore(at_once)
         self._most = at_once + most_waiting
@@ -180,15 +188,20 @@ class Downloads:
     async def _run(self, download: Download) -> None:
         spool, file = download.spool, download.file
         kept = False
+        locked = here = False
         try:
             async with self._gate:
-                await self._fetched(download)
+                here = await read_along(spool, self._cache, self._locks, lambda data: self._copied(download, data))
+                locked = True
+                if not here:
+                    await self._fetched(download)
             spool.check()
             download.size = download.readable = spool.size
             download.whole = True
             download.moved()
-            await run_in_threadpool(spool.keep)
-            kept = True
+            if not here:
+                await run_in_threadpool(spool.keep)
+                kept = True
         except DigestMismatch as error:
             self._fail(download, no_file(file.filename, error.message))
         except (UpstreamFailed, NotFound) as error:
@@ -204,6 +217,8 @@ class Downloads:
             raise
         finally:
             spool.discard()
+            if locked:
+                self._locks.release(spool.sha256)
             download.done = True
             download.moved()
         if kept:
@@ -246,6 +261,13 @@ class Downloads:
             await self._write(download, bytes(waiting))
         if download.size is not None and spool.size < download.size:
             raise httpx.ReadError("the file is shorter than was told")
+
+    async def _copied(self, download: Download, data: bytes) -> None:
+        """Write what another process fetched."""
+        if download.spool.size + len(data) > download.most:
+            raise no_file(download.file.filename, f"it has more than {download.most} bytes")
+        await self._write(download, data)
+        download.begin()
 
     @staticmethod
     async def _write(download: Download, data: bytes) -> None:

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from cpufit_resolver.errors import CpufitError
 from cpufit_server.client import Asker
 from cpufit_server.pages import Beside, BoundedCache, RenderedPage, render
+from cpufit_wheelhouse.process_locks import ProcessLocks
 from cpufit_wheelhouse.pullthrough import FileCache, PageCache
 
 from .client import UpstreamClient
@@ -84,6 +85,7 @@ class Upstream:
         self._downloads = Downloads(
             self._client,
             self._files,
+            ProcessLocks(folder / "fetching.lock"),
             at_once=settings.upstream_max_downloads,
             most_waiting=settings.upstream_max_waiting,
             max_bytes=settings.upstream_max_file_bytes,

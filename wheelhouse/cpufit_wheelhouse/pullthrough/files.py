@@ -6,6 +6,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, final
 
@@ -152,7 +153,24 @@ class FileCache:
 
     def stage(self, sha256: str) -> Spool:
         """Return a new spool for a file that is to have this SHA-256."""
-        return Spool(self._folder.staging_path(), self._folder, sha256)
+        return Spool(self._folder.staging_path(sha256), self._folder, sha256)
+
+    def beyond(self, sha256: str, offset: int, count: int) -> bytes:
+        """Return bytes behind a place of a file that other processes write, as far as the furthest of them is.
+
+        Nothing tells whether they are right before all of them are there.
+        """
+        best: tuple[int, Path] | None = None
+        for path in self._folder.arriving(sha256):
+            with suppress(FileNotFoundError):  # its writer was quicker
+                size = path.stat().st_size
+                best = max(best, (size, path)) if best is not None else (size, path)
+        if best is None or best[0] <= offset:
+            return b""
+        with suppress(FileNotFoundError), best[1].open("rb") as stream:
+            stream.seek(offset)
+            return stream.read(count)
+        return b""
 
     def put(self, data: bytes) -> str:
         """Keep a small file and return its SHA-256."""

@@ -2,8 +2,8 @@
 
 Layout below the root::
 
-    staging/<random>    being written; nobody but its writer knows it
-    kept/ab/abcd…       whole, by rename; its modification time is when it was used last
+    staging/<name>-<random>    being written; nobody but its writer changes it
+    kept/ab/abcd…              whole, by rename; its modification time is when it was used last
 
 A kill leaves whole files and staging files, which :meth:`QuotaFolder.sweep` removes later.
 """
@@ -52,9 +52,13 @@ class QuotaFolder:
         """Return where a file lies, or would."""
         return self._root / name[:2] / name
 
-    def staging_path(self) -> Path:
-        """Return a new name in the staging folder."""
-        return self._staging / secrets.token_hex(16)
+    def staging_path(self, name: str = "") -> Path:
+        """Return a new name in the staging folder, from which others can tell what is to become of it."""
+        return self._staging / f"{name}-{secrets.token_hex(16)}"
+
+    def arriving(self, name: str) -> tuple[Path, ...]:
+        """Return what this and other processes are writing that is to become a file."""
+        return tuple(self._staging.glob(f"{name}-*"))
 
     def touch(self, name: str) -> None:
         """Remember that a file is used now."""
