@@ -177,7 +177,7 @@ def test_a_change_through_one_worker_is_seen_through_all(tmp_path: Path) -> None
 def test_deletions_and_uploads_at_once_are_told_and_leave_a_whole_store(tmp_path: Path) -> None:
     with serving(tmp_path) as site:
         with open_home(tmp_path / "home") as home:
-            admin = home.catalog.create_token(None, "admin", scopes=("admin",))
+            admin = home.catalog.create_token(None, "admin", scopes=frozenset({"admin"}))
         for number in range(8):
             assert site.upload(wheel_bytes("fast", f"{number}.0")) == 200
 

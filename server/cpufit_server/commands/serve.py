@@ -117,6 +117,7 @@ def make_server(settings: Settings, *, on_ready: Callable[[], object] = lambda: 
         starting=starting,
         stopping=prepared.stopping,
     )
+    return server
 
 
 def serve_until_stopped(server: Server, sockets: list[socket.socket] | None = None) -> int:

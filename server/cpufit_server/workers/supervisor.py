@@ -21,10 +21,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from cpufit_server.environment import PREFIX
 from cpufit_server.errors import InvalidSetting
 from cpufit_server.logs import log_config
 from cpufit_server.processes import STOP_SECONDS
-from cpufit_server.settings import PREFIX
 
 from .listening import Sockets, listening
 from .worker import READY, Order

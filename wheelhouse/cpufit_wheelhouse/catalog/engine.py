@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect
@@ -20,6 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from cpufit_wheelhouse.errors import StoreError
 
 from .revisions import newest_revision
+from .turns import Turns
 
 BUSY_TIMEOUT_MS = 5000
 """How long a writer waits for another one's transaction, in milliseconds; ours last a few."""
@@ -36,21 +36,17 @@ def open_engine(url: str | URL) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
-    return engine.execution_options(**{_TURN: threading.Lock()})
+    return engine.execution_options(**{_TURN: Turns(engine.url.database, BUSY_TIMEOUT_MS / 1000)})
 
 
 class Writer:
-    """Transactions that write; the threads of this process take turns.
-
-    SQLite has one writer at a time and lets the others sleep and try again, for up to a tenth of a second while nobody
-    writes. Threads of one process wait better for each other than so.
-    """
+    """Transactions that write; who wants one takes turns with others (:mod:`.turns`)."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine.execution_options(**{_WRITES: True})
         # an engine that others opened, to read a copy, has no turns to take
         turn = engine.get_execution_options().get(_TURN) if engine.dialect.name == "sqlite" else None
-        self._turn: AbstractContextManager[object] = nullcontext() if turn is None else turn
+        self._turns: Turns | None = turn
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -58,7 +54,7 @@ class Writer:
 
         Not within another one of the same thread.
         """
-        with self._turn, self._engine.begin() as connection:
+        with nullcontext() if self._turns is None else self._turns.turn(), self._engine.begin() as connection:
             yield connection
 
 

@@ -1,0 +1,61 @@
+"""Turns of those who write to one SQLite database: threads of this process, and other processes.
+
+SQLite lets who finds another one writing sleep, for up to a tenth of a second, and try again. A process that writes all
+the time leaves gaps that are much shorter, so another one could find none of them in all the time that it waits. Here
+who waits stands at the door, and whoever has written comes behind.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cpufit_wheelhouse.process_locks import ProcessLocks
+
+_PAUSE = 0.0005
+"""Seconds between two looks at whether another process has written."""
+_DOOR, _TABLE = "door", "table"
+
+
+class Turns:
+    """The turns of one database; safe for many threads. Nothing relies on them but speed: SQLite has its own lock."""
+
+    def __init__(self, database: str | None, patience: float) -> None:
+        """Take the database's file, None for one in memory, and the seconds after which one goes on without a turn."""
+        self._locks = None if database in (None, "", ":memory:") else ProcessLocks(Path(f"{database}-turns"))
+        self._patience = patience
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for a turn, and have it while the block runs."""
+        with self._lock:
+            taken = False
+            if self._locks is not None:
+                with suppress(OSError):  # where no file can be made, SQLite says so itself
+                    taken = self._taken(self._locks)
+            try:
+                yield
+            finally:
+                if self._locks is not None and taken:
+                    self._locks.release(_TABLE)
+
+    def _taken(self, locks: ProcessLocks) -> bool:
+        until = time.monotonic() + self._patience
+        if not _taken_by(locks, _DOOR, until):
+            return False
+        try:
+            return _taken_by(locks, _TABLE, until)
+        finally:
+            locks.release(_DOOR)
+
+
+def _taken_by(locks: ProcessLocks, name: str, until: float) -> bool:
+    while not locks.take(name):
+        if time.monotonic() > until:
+            return False
+        time.sleep(_PAUSE)
+    return True
