@@ -116,6 +116,11 @@ class Beside:
 def render(page: ProjectPage | IndexPage, media_type: str, *, placeholder: str | None = None) -> RenderedPage:
     """Return a page as bytes of one content type."""
     text = render_json(page) if media_type == JSON_TYPE else render_html(page)
+    return as_rendered(text, media_type, placeholder=placeholder)
+
+
+def as_rendered(text: str, media_type: str, *, placeholder: str | None = None) -> RenderedPage:
+    """Return a page's text as bytes of its content type."""
     # Half a surrogate pair, which JSON can smuggle in, has no UTF-8.
     body = text.encode("utf-8", errors="replace")
     fresh = placeholder is not None and placeholder.encode() in body

@@ -119,14 +119,6 @@ def quarantined_page(snapshot: ProjectSnapshot) -> ProjectPage:
     return _page(snapshot, ())
 
 
-def without_variants(page: ProjectPage) -> ProjectPage:
-    """Return a page without labelled wheels and ``-variants.json``, for clients that do not understand labels.
-
-    pip up to 22.2.2 takes a labelled wheel with a compressed platform-tag set for an ordinary one, on any CPU.
-    """
-    return replace(page, files=tuple(file for file in page.files if not _of_variants(file.filename)))
-
-
 def merged(page: ProjectPage, others: Iterable[PageFile], hosted: Collection[Version]) -> ProjectPage:
     """Return a hosted page with another index's files behind its own.
 
@@ -143,7 +135,11 @@ def merged(page: ProjectPage, others: Iterable[PageFile], hosted: Collection[Ver
     return replace(page, files=(*page.files, *taken), versions=tuple(map(str, told)))
 
 
-def _of_variants(filename: str) -> bool:
+def is_of_variants(filename: str) -> bool:
+    """Tell whether a file is a labelled wheel or a ``-variants.json``, for clients that understand labels alone.
+
+    pip up to 22.2.2 takes a labelled wheel with a compressed platform-tag set for an ordinary one, on any CPU.
+    """
     if not filename.endswith(".whl"):
         return filename.endswith("-variants.json")
     if filename.count("-") < 5:  # a name with a label has six parts: most files of a large page need no closer look

@@ -31,6 +31,14 @@ from .simple_page import (
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MINOR = re.compile(r"1\.(\d{1,4})")
 _FRACTION = re.compile(r"\.(\d+)")
+_SPECIFIED = frozenset(
+    {
+        *("filename", "url", "hashes", "requires-python", "size", "upload-time", "yanked", "provenance", "gpg-sig"),
+        *("core-metadata", "dist-info-metadata", "data-dist-info-metadata"),
+    }
+)
+"""The keys of an entry that the specification has: where there is no other, none has to be looked for."""
+_USUAL_TIME = len("2026-11-02T10:00:00.000000Z")
 
 
 def parse_json(text: str | bytes, url: str) -> ProjectPage:
@@ -92,8 +100,12 @@ def _file_from_json(entry: Mapping[str, Any], page_url: str) -> PageFile:
         upload_time=None if uploaded is None else _time(uploaded),
         yanked=yanked if isinstance(yanked, str) and yanked else yanked is not False and yanked is not None,
         provenance=_address(entry.get("provenance"), page_url),
-        private={name: value for name, value in entry.items() if name.startswith("_cpufit_")},
+        private={} if entry.keys() <= _SPECIFIED else _private(entry),
     )
+
+
+def _private(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if name.startswith("_cpufit_")}
 
 
 def _address(found: object, page_url: str) -> str | None:
@@ -115,6 +127,8 @@ def _absolute(page_url: str, url: str) -> tuple[str, str]:
 
 
 def _time(text: str) -> datetime:
+    if len(text) == _USUAL_TIME and text[19] == "." and text[-1] == "Z":  # as PEP 700 has it: nothing to search for
+        return datetime.fromisoformat(f"{text[:-1]}+00:00")
     # Python 3.10 reads neither "Z" nor a fraction of other than three or six digits
     text = _FRACTION.sub(lambda match: "." + match.group(1)[:6].ljust(6, "0"), text.replace("Z", "+00:00"))
     moment = datetime.fromisoformat(text)

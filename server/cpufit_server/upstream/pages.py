@@ -54,6 +54,11 @@ class UpstreamPage:
     stale_since: float | None = None
     """Where it stands in for an upstream that fails: when it was true last, in seconds since the epoch."""
     by_hash: dict[str, tuple[PageFile, ...]] = field(repr=False, compare=False)
+    _texts: dict[str, list[str | None]] = field(default_factory=dict, repr=False, compare=False)
+
+    def texts_for(self, root: str) -> list[str | None]:
+        """Return what was written of each file with addresses below a root, to be filled while pages are made."""
+        return self._texts.setdefault(root, [None] * len(self.page.files))
 
     def find(self, sha256: str, filename: str) -> PageFile | None:
         """Return the file with this hash and name."""

@@ -67,15 +67,21 @@ def no_file(filename: str, why: str) -> UpstreamFailed:
 
 def _passed_on(file: PageFile) -> PageFile:
     # JSON lets an index write anything in these two places.
-    requires_python: object = file.requires_python
-    size: object = file.size
+    told_python: object = file.requires_python
+    told_size: object = file.size
+    url, hashes, uploaded = without_userinfo(file.url), _lower(file.hashes), _in_utc(file.upload_time)
+    requires_python = told_python if isinstance(told_python, str) else None
+    size = told_size if type(told_size) is int and told_size >= 0 else None
+    same = url is file.url and hashes is file.hashes and uploaded is file.upload_time and not file.private
+    if same and requires_python is told_python and size is told_size:
+        return file  # as nearly all are; a page may have ten thousand
     return replace(
         file,
-        url=without_userinfo(file.url),
-        hashes=_lower(file.hashes),
-        requires_python=requires_python if isinstance(requires_python, str) else None,
-        size=size if type(size) is int and size >= 0 else None,
-        upload_time=_in_utc(file.upload_time),
+        url=url,
+        hashes=hashes,
+        requires_python=requires_python,
+        size=size,
+        upload_time=uploaded,
         private={},
     )
 
@@ -86,7 +92,9 @@ def _lower(hashes: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:
+    if moment is None or moment.tzinfo is timezone.utc:
+        return moment
     try:
-        return None if moment is None else moment.astimezone(timezone.utc)
+        return moment.astimezone(timezone.utc)
     except OverflowError:  # within hours of the first or the last day that there is
         return None

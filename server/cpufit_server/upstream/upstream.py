@@ -13,16 +13,18 @@ from starlette.concurrency import run_in_threadpool
 
 from cpufit_resolver.errors import CpufitError
 from cpufit_server.client import Asker
-from cpufit_server.pages import Beside, BoundedCache, RenderedPage, render
+from cpufit_server.negotiation import JSON_TYPE
+from cpufit_server.pages import Beside, BoundedCache, RenderedPage, as_rendered
 from cpufit_wheelhouse.process_locks import ProcessLocks
 from cpufit_wheelhouse.pullthrough import FileCache, PageCache
+from cpufit_wheelhouse.simple_page import render_html
 
 from .client import UpstreamClient
 from .downloads import Download, Downloads
 from .index import without_userinfo
 from .inspecting import Inspections
 from .known import Known, KnownFiles, is_native
-from .listing import Policy, is_addressable, listed
+from .listing import Policy, is_addressable, listed, listed_as_json
 from .metadata import MetadataMaker, needs_metadata, newest_wheels
 from .pages import UpstreamPage, UpstreamPages
 from .parts import Parts
@@ -96,6 +98,10 @@ class Upstream:
             self._inspections = Inspections(
                 pool, self._files, self._known, most_waiting=settings.upstream_inspect_waiting
             )
+        self._policy = Policy(
+            hold_unknown=settings.upstream_unknown == "hold",
+            cached=self._files.has if settings.upstream_offline else None,
+        )
         patterns = (settings.upstream_reserved or "").split(",")
         self._reserved = tuple(_normal_pattern(pattern) for pattern in patterns if pattern.strip())
         self._projects: dict[str, str] = {}
@@ -160,14 +166,15 @@ class Upstream:
         return _Seen(found=found, known=known, asker=Asker(view=asker.view, profile=profile))
 
     def _listed(self, seen: _Seen, root: str) -> ProjectPage:
-        policy = Policy(
-            hold_unknown=self._settings.upstream_unknown == "hold",
-            cached=self._files.has if self._settings.upstream_offline else None,
-        )
-        return listed(seen.found.page, seen.known, seen.asker, policy, root)
+        return listed(seen.found.page, seen.known, seen.asker, self._policy, root)
 
     def _render(self, seen: _Seen, form: Form, root: str) -> RenderedPage:
-        return render(self._listed(seen, root), form.media_type).encoded(form.coding)
+        found = seen.found
+        if form.media_type == JSON_TYPE:
+            text = listed_as_json(found.page, seen.known, seen.asker, self._policy, root, found.texts_for(root))
+        else:
+            text = render_html(self._listed(seen, root))
+        return as_rendered(text, form.media_type).encoded(form.coding)
 
     async def project(self, name: str) -> tuple[ProjectPage, Known] | None:
         """Return a project's page with every file on it, and what is known of them.
