@@ -12,6 +12,7 @@ import logging
 import re
 import time
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request
 from packaging.utils import canonicalize_name
@@ -25,12 +26,15 @@ from cpufit_wheelhouse.demand import told_cpu
 from .client import Asker, asker_of_token, asker_of_user_agent, surroundings_of
 from .demands import Demands
 from .errors import NotFound, UpstreamFailed
-from .front.keeping import KeptPage, keep
+from .front.keeping import NOT_HOSTED, KeptPage, keep
 from .negotiation import Form, form_wanted
 from .page_response import page_response
 from .pages import Beside, RenderedPage
 from .reading import reader_of
 from .services import Services, services_of
+
+if TYPE_CHECKING:
+    from .upstream.upstream import Passed
 
 router = APIRouter()
 
@@ -100,18 +104,17 @@ async def _project(request: Request, name: str, asker: Asker, *, root: str, shar
     page = await run_in_threadpool(hosted)
     told: dict[str, str] = {}
     if page is None:
-        elsewhere = await _from_upstream(services, name, asker, form, root, told)
+        passed = await _from_upstream(services, name, asker, form, root)
         # The first file of this name may have come in meanwhile, and then the name is ours.
         page = await run_in_threadpool(hosted)
         if page is None:
-            # It may be hosted tomorrow, so an upstream page is nobody's to share.
-            page, shared = elsewhere, False
-    if page is not None and page.merges:
+            return await _passed_on(request, name, passed, form)
+    if page.merges:
         beside = await _beside(services, name, asker, root, told)
         page = await run_in_threadpool(partial(hosted, beside=beside))
         shared = False
     if page is None:
-        raise NotFound(f"there is no project {name[:80]}", code="no-such-project")
+        raise _no_project(name)
     on_hit = None
     if page.unmet is not None and asker.profile is not None and services.demands is not None:
         longest = services.settings.max_user_agent_length
@@ -123,6 +126,10 @@ async def _project(request: Request, name: str, asker: Asker, *, root: str, shar
     response = await run_in_threadpool(page_response, request, page, form, shared=shared)
     response.headers.update(told)
     return response
+
+
+def _no_project(name: str) -> NotFound:
+    return NotFound(f"there is no project {name[:80]}", code="no-such-project")
 
 
 def _form(request: Request) -> Form:
@@ -158,15 +165,20 @@ def _count(
     demands.count(demand, request.client.host if request.client else None)
 
 
-async def _from_upstream(
-    services: Services, name: str, asker: Asker, form: Form, root: str, told: dict[str, str]
-) -> RenderedPage | None:
-    upstream = services.upstream
-    found = None if upstream is None else await upstream.rendered(name, asker, form, root)
-    if found is None:
-        return None
-    told.update(_staleness(found.stale_since))
-    return found.page
+async def _from_upstream(services: Services, name: str, asker: Asker, form: Form, root: str) -> Passed | None:
+    return None if services.upstream is None else await services.upstream.rendered(name, asker, form, root)
+
+
+async def _passed_on(request: Request, name: str, passed: Passed | None, form: Form) -> Response:
+    """Answer with a page of the upstream. Its name may be hosted tomorrow, so it is nobody's to share."""
+    if passed is None:
+        raise _no_project(name)
+    if passed.still is not None:
+        kept = KeptPage(name=name, serial=NOT_HOSTED, page=passed.page, form=form, shared=False, still=passed.still)
+        keep(request.scope, kept)
+    response = page_response(request, passed.page, form, shared=False)
+    response.headers.update(_staleness(passed.stale_since))
+    return response
 
 
 async def _beside(services: Services, name: str, asker: Asker, root: str, told: dict[str, str]) -> Beside | None:

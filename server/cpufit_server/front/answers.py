@@ -56,6 +56,8 @@ class Ready:
     size: int = 0
     """Bytes of the body."""
     on_hit: Callable[[Request], None] | None = None
+    still: Callable[[], bool] | None = None
+    """Tells whether it is the answer still, besides the serial."""
     route: object = None
     """What the framework calls the path's template by; metrics count by it."""
     head: bytes = field(init=False)
@@ -111,6 +113,7 @@ def ready_page(kept: KeptPage, scope: MutableMapping[str, Any], respond: Respond
         fresh=fresh,
         size=size,
         on_hit=kept.on_hit,
+        still=kept.still,
         route=scope.get("route"),
     )
 
@@ -131,6 +134,7 @@ def ready_file(kept: KeptFile, scope: MutableMapping[str, Any]) -> Ready:
         body=kept.path.read_bytes() if kept.size <= SMALL_FILE else b"",
         path=None if kept.size <= SMALL_FILE else kept.path,
         size=kept.size,
+        on_hit=kept.on_hit,
         route=scope.get("route"),
     )
 

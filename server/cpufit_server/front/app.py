@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _METHODS = frozenset({"GET", "HEAD"})
 _BY_CLIENT = "/simple/"
 _BY_PATH = "/cpu/"
-_FILES = "/files/"
+_FILES = ("/files/", "/upstream/")
 """Not selectors: each address of one is asked for once."""
 _LONGEST_PATH = 1024
 """Characters of a path under which an answer is kept: it is kept too, and a token may be as long as somebody likes."""
@@ -67,7 +67,7 @@ class Front:
             await self._back(scope, receive, send)
             return
         ready = self._answers.get(key)
-        if ready is None or self._serial(ready.name) != ready.serial:
+        if ready is None or not self._holds(ready):
             await self._ask_back(key, scope, receive, send)
             return
         scope["route"] = ready.route
@@ -96,8 +96,9 @@ class Front:
             raise
         await send_file(send, descriptor, ready.size)
 
-    def _serial(self, name: str) -> int | None:
-        return None if self._serials is None else self._serials.of(name)
+    def _holds(self, ready: Ready) -> bool:
+        serial = None if self._serials is None else self._serials.of(ready.name)
+        return serial == ready.serial and (ready.still is None or ready.still())
 
     def at_once(self, path: str, headers: Mapping[bytes, bytes], *, method: str) -> AtOnce | None:
         """Return an answer that stands ready in memory; a :class:`.at_once.AnswersAtOnce`."""

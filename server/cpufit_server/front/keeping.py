@@ -2,6 +2,9 @@
 
 The front hands a slot down in the request's scope; a route that knows its answer to depend on one project alone fills
 it. The serial is read before the answer is made: an answer that is older than its serial would be kept too long.
+
+What passes through from upstream is kept under the name of a project that is not hosted: as soon as it is, the answer
+is another one. Its page depends on what is in memory besides, which it is asked for each time.
 """
 
 from __future__ import annotations
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 SLOT = "cpufit.slot"
 """The key in a request's scope."""
 
+NOT_HOSTED = -1
+"""Stands for the serial of a project that is not hosted; those that are count from nought."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptPage:
@@ -33,6 +39,8 @@ class KeptPage:
     """As :func:`cpufit_server.page_response.page_response` takes it."""
     on_hit: Callable[[Request], None] | None = None
     """To be called for each request that is answered with it."""
+    still: Callable[[], bool] | None = None
+    """Tells in no time whether it is the answer still; None where the serial tells all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +54,8 @@ class KeptFile:
     size: int
     """Bytes."""
     headers: Mapping[str, str]
+    on_hit: Callable[[Request], None] | None = None
+    """To be called for each request that is answered with it."""
 
 
 @dataclass(slots=True)

@@ -10,12 +10,14 @@ import sqlite3
 from pathlib import Path
 from typing import Protocol
 
+from .keeping import NOT_HOSTED
+
 
 class Serials(Protocol):
     """Tells the serials of projects; belongs to one thread."""
 
     def of(self, name: str) -> int | None:
-        """Return a project's serial, by its normalised name; None where it is not hosted, or cannot be told now."""
+        """Return a project's serial, by its normalised name; None where it cannot be told now."""
 
     def close(self) -> None:
         """Let go of the catalog."""
@@ -33,7 +35,7 @@ class SqliteSerials:
         self._connection.execute("PRAGMA query_only = ON")
 
     def of(self, name: str) -> int | None:
-        """Return a project's serial.
+        """Return a project's serial, or that there is no such project.
 
         A catalog that is locked for an instant, as while a migration runs, tells nothing: the question goes on to
         where one can wait.
@@ -42,7 +44,7 @@ class SqliteSerials:
             row = self._connection.execute("SELECT serial FROM projects WHERE name = ?", (name,)).fetchone()
         except sqlite3.OperationalError:
             return None
-        return None if row is None else int(row[0])
+        return NOT_HOSTED if row is None else int(row[0])
 
     def close(self) -> None:
         """Close the connection."""

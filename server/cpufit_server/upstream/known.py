@@ -82,6 +82,12 @@ class KnownFiles:
                 self._kept.popitem(last=False)
         return known
 
+    def revision(self, project: str) -> int | None:
+        """Return the revision of what is known of a project, from memory; None where the catalog would be asked."""
+        with self._lock:
+            loaded_at, known = self._kept.get(project, (-math.inf, None))
+        return None if known is None or time.monotonic() - loaded_at >= _RELOAD_SECONDS else known.revision
+
     def _loaded(self, project: str) -> Known:
         files = self._table.files(project)
         return Known(

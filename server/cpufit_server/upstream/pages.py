@@ -106,6 +106,13 @@ class UpstreamPages:
             return None
         return await self._flights.join(name, lambda: self._refreshed(name))
 
+    def is_fresh(self, name: str, version: str) -> bool:
+        """Tell whether :meth:`get` would return this version at once, as what the upstream has."""
+        kept = self._kept.get(name)
+        if kept is None or kept.until <= time.monotonic():
+            return False
+        return kept.page.version == version and kept.page.stale_since is None
+
     async def last(self, name: str) -> UpstreamPage | None:
         """Return the page that was last got of a project, however old: to find a file that once stood there."""
         kept = self._kept.get(name)

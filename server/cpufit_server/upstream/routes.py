@@ -7,9 +7,12 @@ anything else the file is fetched whole, once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request
@@ -20,6 +23,7 @@ from starlette.responses import Response, StreamingResponse
 from cpufit_resolver.errors import CpufitError
 from cpufit_server.errors import NotFound, UpstreamFailed
 from cpufit_server.files import IMMUTABLE
+from cpufit_server.front.keeping import NOT_HOSTED, KeptFile, keep, may_keep
 from cpufit_server.page_response import is_known
 from cpufit_server.services import Services, services_of
 from cpufit_wheelhouse.pullthrough import Reading
@@ -51,8 +55,9 @@ async def upstream_file(request: Request, project: str, sha256: str, filename: s
     services = services_of(request)
     upstream = services.upstream
     found: Reading | Download | PageFile | None = None
+    serial = NOT_HOSTED
     if upstream is not None and _SHA256.fullmatch(sha256) and canonicalize_name(project) == project:
-        ask = await run_in_threadpool(_asks_upstream, services, project)
+        ask, serial = await run_in_threadpool(_standing, services, project)
         if filename.endswith(_METADATA):
             found = await upstream.metadata(project, sha256, filename.removesuffix(_METADATA), ask=ask)
         else:
@@ -62,19 +67,19 @@ async def upstream_file(request: Request, project: str, sha256: str, filename: s
             if cold is not None:
                 return cold
             found = upstream.fetch(project, found)
-    if found is None or isinstance(found, PageFile):
+    if upstream is None or found is None or isinstance(found, PageFile):
         raise NotFound(
             f"no file {filename[:255]!r} with this hash",
             code="no-such-file",
             hint="the page of a project at /simple/{name}/ names its files; offline, only what is cached is there",
         )
-    return await _answer(request, found, sha256)
+    return await _answer(request, found, sha256, _Keeping(request, upstream, project, filename, serial, sha256))
 
 
-def _asks_upstream(services: Services, project: str) -> bool:
-    """Tell whether the upstream may be asked for a project; what is cached is given out in any case."""
+def _standing(services: Services, project: str) -> tuple[bool, int]:
+    """Tell whether the upstream may be asked for a project, and its serial; what is cached is had in any case."""
     hosted = services.home.catalog.project(project)
-    return hosted is None or hosted.upstream == "merge"
+    return (True, NOT_HOSTED) if hosted is None else (hosted.upstream == "merge", hosted.serial)
 
 
 async def _answer_cold(request: Request, upstream: Upstream, project: str, file: PageFile) -> Response | None:
@@ -129,7 +134,7 @@ def _head(part: Part | None, size: int | None, headers: dict[str, str]) -> Respo
     return Response(status_code=200 if part is None else 206, headers=told, media_type=_BYTES)
 
 
-async def _answer(request: Request, found: Reading | Download, sha256: str) -> Response:
+async def _answer(request: Request, found: Reading | Download, sha256: str, keeping: _Keeping) -> Response:
     source = _Cached(found) if isinstance(found, Reading) else _Coming(found)
     headers = _headers(request, sha256)
     try:
@@ -149,7 +154,46 @@ async def _answer(request: Request, found: Reading | Download, sha256: str) -> R
         return _head(part, size, headers)
     start, stop = (part.start, part.stop) if part is not None else (0, size)
     told = headers if size is None else {**headers, **_length(part, size)}
-    return _Streamed(source.pieces(start, stop), source.close, 200 if part is None else 206, told)
+    return _Streamed(
+        source.pieces(start, stop), source.close, partial(keeping.keep, found), 200 if part is None else 206, told
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Keeping:
+    """Has an answer that went out whole kept by the front, so that the next one asks nobody."""
+
+    request: Request
+    upstream: Upstream
+    project: str
+    filename: str
+    serial: int
+    """The project's, read before the answer was made."""
+    sha256: str
+    """The one in the address; METADATA lies under another one."""
+
+    async def keep(self, found: Reading | Download) -> None:
+        """Tell the front of a file that is in the cache, or comes into it now.
+
+        :raises CpufitError: it did not come
+        """
+        if not may_keep(self.request.scope):
+            return
+        if isinstance(found, Download):
+            await found.ended()
+        lies_under = found.sha256 if isinstance(found, Reading) else found.spool.sha256
+        cached = await self.upstream.kept_file(self.project, lies_under, self.filename)
+        if cached is None or found.size is None:
+            return
+        kept = KeptFile(
+            name=self.project,
+            serial=self.serial,
+            path=cached.path,
+            size=found.size,
+            headers={**_headers(self.request, self.sha256), "Content-Type": _BYTES},
+            on_hit=cached.used,
+        )
+        keep(self.request.scope, kept)
 
 
 class _Cached:
@@ -218,14 +262,21 @@ class _Streamed(StreamingResponse):
     """
 
     def __init__(
-        self, pieces: AsyncIterator[bytes], close: Callable[[], None], status: int, headers: dict[str, str]
+        self,
+        pieces: AsyncIterator[bytes],
+        close: Callable[[], None],
+        keep_it: Callable[[], Awaitable[None]],
+        status: int,
+        headers: dict[str, str],
     ) -> None:
         super().__init__(pieces, status_code=status, headers=headers, media_type=_BYTES)
-        self._close = close
+        self._close, self._keep_it = close, keep_it
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
+            with contextlib.suppress(CpufitError):  # what could not be cached is not kept either
+                await self._keep_it()
         except _Cut:
             _log.warning("cut off: %s", scope["path"])
         finally:

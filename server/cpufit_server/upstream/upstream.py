@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -31,6 +32,8 @@ from .parts import Parts
 from .reading import sha256_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cpufit_server.negotiation import Form
     from cpufit_server.settings import Settings
     from cpufit_wheelhouse.home import Home
@@ -50,6 +53,20 @@ class Passed:
     page: RenderedPage
     stale_since: float | None
     """As :attr:`.pages.UpstreamPage.stale_since`."""
+    still: Callable[[], bool] | None
+    """Tells in no time whether it would be returned again; None where that has to be looked for each time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachedFile:
+    """A cached file, for who keeps it at hand."""
+
+    path: Path
+    touch: Callable[[], object]
+
+    def used(self, _: object) -> None:
+        """Remember a use: what was used longest ago is evicted first."""
+        self.touch()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +74,8 @@ class _Seen:
     found: UpstreamPage
     known: Known
     asker: Asker
+    awaits: bool
+    """Whether wheels of it are held that are fetched to be inspected."""
 
     @property
     def key(self) -> Hashable:
@@ -143,7 +162,13 @@ class Upstream:
         if page is None:
             page = await run_in_threadpool(self._render, seen, form, root)
             self._rendered.put(key, page)
-        return Passed(page=page, stale_since=seen.found.stale_since)
+        still = None
+        if seen.found.stale_since is None and not seen.awaits:
+            still = partial(self._is_current, name, seen.found.version, seen.known.revision)
+        return Passed(page=page, stale_since=seen.found.stale_since, still=still)
+
+    def _is_current(self, name: str, version: str, revision: int) -> bool:
+        return self._pages.is_fresh(name, version) and self._known.revision(name) == revision
 
     async def beside(self, name: str, asker: Asker, root: str) -> Beside | None:
         """Return what the upstream lists of a project that is hosted here too, in the view of whoever asks.
@@ -161,9 +186,9 @@ class Upstream:
         if found is None:
             return None
         known = await run_in_threadpool(self._known.of, name)
-        self._fetch_held(found, known)
+        awaits = self._fetch_held(found, known)
         profile = None if asker.profile is None else asker.profile.reduced_to(known.relevant)
-        return _Seen(found=found, known=known, asker=Asker(view=asker.view, profile=profile))
+        return _Seen(found=found, known=known, asker=Asker(view=asker.view, profile=profile), awaits=awaits)
 
     def _listed(self, seen: _Seen, root: str) -> ProjectPage:
         return listed(seen.found.page, seen.known, seen.asker, self._policy, root)
@@ -184,16 +209,19 @@ class Upstream:
         found = None if self.is_reserved(name) else await self._pages.get(name)
         return None if found is None else (found.page, await run_in_threadpool(self._known.of, name))
 
-    def _fetch_held(self, found: UpstreamPage, known: Known) -> None:
-        """Fetch the wheels of the newest release that are held, so that they can be inspected."""
+    def _fetch_held(self, found: UpstreamPage, known: Known) -> bool:
+        """Fetch the wheels of the newest release that are held, to be inspected; tell whether there are such."""
         settings = self._settings
         if settings.upstream_unknown != "hold" or settings.upstream_offline or self._inspections is None:
-            return
+            return False
         held = [file for file in found.page.files if is_native(file.filename) and sha256_of(file) is not None]
-        for file in newest_wheels(held)[: settings.upstream_hold_wheels]:
-            if file.hashes["sha256"] not in known.verdicts and file.hashes["sha256"] not in self._held:
+        newest = newest_wheels(held)[: settings.upstream_hold_wheels]
+        awaited = [file for file in newest if file.hashes["sha256"] not in known.verdicts]
+        for file in awaited:
+            if file.hashes["sha256"] not in self._held:
                 self._held.add(file.hashes["sha256"])
                 self._in_background(self._fetch_one_held(found.page.name, file))
+        return bool(awaited)
 
     async def _fetch_one_held(self, project: str, file: PageFile) -> None:
         sha256 = file.hashes["sha256"]
@@ -230,6 +258,17 @@ class Upstream:
             return None
         # what was on its way at the first look may be here by now
         return self._downloads.running(sha256) or await run_in_threadpool(self._files.open, sha256) or file
+
+    async def kept_file(self, project: str, sha256: str, filename: str) -> CachedFile | None:
+        """Return where a cached file lies, for who keeps it at hand; None where its reading is to be noticed here.
+
+        That is a wheel that waits for its inspection: each reading brings it to mind.
+        """
+        if self._inspections is not None and is_native(filename):
+            known = await run_in_threadpool(self._known.of, project)
+            if sha256 not in known.verdicts:
+                return None
+        return CachedFile(path=self._files.path(sha256), touch=partial(self._files.touch, sha256))
 
     def fetch(self, project: str, file: PageFile) -> Download:
         """Begin to fetch a file, or join those who wait for it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from cpufit_server.front.keeping import NOT_HOSTED
 from cpufit_server.front.serials import SqliteSerials
 
 
@@ -19,7 +20,7 @@ def test_a_catalog_that_is_locked_tells_nothing_and_keeps_nobody_waiting(tmp_pat
     other.execute("BEGIN EXCLUSIVE")
     assert serials.of("demo") is None
     other.execute("ROLLBACK")
-    assert (serials.of("demo"), serials.of("nobody")) == (7, None)
+    assert (serials.of("demo"), serials.of("nobody")) == (7, NOT_HOSTED)
     assert serials._connection.execute("PRAGMA busy_timeout").fetchone() == (0,), "the loop would wait"
     serials.close()
     other.close()

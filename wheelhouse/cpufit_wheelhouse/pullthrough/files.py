@@ -19,8 +19,10 @@ from .folder import QuotaFolder
 class Reading:
     """An open file that is not evicted before it is closed; safe for many threads."""
 
-    def __init__(self, stream: BinaryIO, closed: Callable[[], object]) -> None:
+    def __init__(self, sha256: str, stream: BinaryIO, closed: Callable[[], object]) -> None:
         self._stream = stream
+        self.sha256 = sha256
+        """What it is, or is to be, under."""
         self._closed: Callable[[], object] | None = closed
         self._lock = threading.Lock()
         self.size = os.fstat(stream.fileno()).st_size
@@ -70,7 +72,7 @@ class Spool:
         """
         self._folder.pin(self.sha256)
         try:
-            return Reading(self._opened(), lambda: self._folder.unpin(self.sha256))
+            return Reading(self.sha256, self._opened(), lambda: self._folder.unpin(self.sha256))
         except BaseException:
             self._folder.unpin(self.sha256)
             raise
@@ -126,6 +128,10 @@ class FileCache:
         """Return where a file lies, or would."""
         return self._folder.path(sha256)
 
+    def touch(self, sha256: str) -> None:
+        """Remember that a file is used now, by who had it from elsewhere."""
+        self._folder.touch(sha256)
+
     def open(self, sha256: str) -> Reading | None:
         """Open a file, which counts as a use; None where it is not here."""
         folder = self._folder
@@ -139,7 +145,7 @@ class FileCache:
             folder.unpin(sha256)
             raise
         folder.touch(sha256)
-        return Reading(stream, lambda: folder.unpin(sha256))
+        return Reading(sha256, stream, lambda: folder.unpin(sha256))
 
     def read(self, sha256: str) -> bytes | None:
         """Return a small file's bytes; None where it is not here."""
