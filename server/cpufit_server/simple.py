@@ -26,7 +26,7 @@ from cpufit_wheelhouse.demand import told_cpu
 from .client import Asker, asker_of_token, asker_of_user_agent, surroundings_of
 from .demands import Demands
 from .errors import NotFound, UpstreamFailed
-from .front.keeping import NOT_HOSTED, KeptPage, keep
+from .front.keeping import NOT_HOSTED, KeptPage, is_elsewhere, keep
 from .negotiation import Form, form_wanted
 from .page_response import page_response
 from .pages import Beside, RenderedPage
@@ -101,12 +101,12 @@ async def _project(request: Request, name: str, asker: Asker, *, root: str, shar
     form = _form(request)
     services = services_of(request)
     hosted = partial(services.pages.project, name, asker, form, root)
-    page = await run_in_threadpool(hosted)
+    page = None if is_elsewhere(request.scope, name) else await run_in_threadpool(hosted)
     told: dict[str, str] = {}
     if page is None:
         passed = await _from_upstream(services, name, asker, form, root)
         # The first file of this name may have come in meanwhile, and then the name is ours.
-        page = await run_in_threadpool(hosted)
+        page = None if is_elsewhere(request.scope, name) else await run_in_threadpool(hosted)
         if page is None:
             return await _passed_on(request, name, passed, form)
     if page.merges:

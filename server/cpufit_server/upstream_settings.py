@@ -60,6 +60,11 @@ class UpstreamSettings(FromEnvironment):
     upstream_metadata: bool = Field(
         default=True, description="Whether METADATA is read out of upstream wheels that have none beside them."
     )
+    upstream_metadata_wait: float = Field(
+        default=10.0,
+        ge=0,
+        description="Seconds after a look into an upstream wheel until its METADATA is read, if it is not fetched.",
+    )
     upstream_inspect: bool = Field(
         default=False, description="Whether the machine code of upstream wheels is read once they are cached."
     )

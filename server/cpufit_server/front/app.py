@@ -14,7 +14,7 @@ from cpufit_server.page_response import is_known, page_response
 from cpufit_server.pages import BoundedCache
 
 from .answers import Ready, ready_file, ready_page
-from .keeping import SLOT, KeptPage, ReadyFigures, Slot
+from .keeping import LOOK, SLOT, KeptPage, ReadyFigures, Slot
 from .streaming import send_file
 from .wishes import Wishes
 
@@ -62,7 +62,10 @@ class Front:
         if scope["type"] == "lifespan":
             await self._live(scope, receive, send)
             return
-        key = self._key(scope) if self._serials is not None else None
+        key = None
+        if self._serials is not None:
+            scope[LOOK] = self._serials.of
+            key = self._key(scope)
         if key is None:
             await self._back(scope, receive, send)
             return

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 SLOT = "cpufit.slot"
 """The key in a request's scope."""
 
+LOOK = "cpufit.look"
+"""The key in a request's scope of what tells serials at once, on the thread that serves."""
+
 NOT_HOSTED = -1
 """Stands for the serial of a project that is not hosted; those that are count from nought."""
 
@@ -70,6 +73,16 @@ class Slot:
     """What a route leaves for the front."""
 
     kept: KeptPage | KeptFile | None = None
+
+
+def is_elsewhere(scope: MutableMapping[str, Any], name: str) -> bool:
+    """Tell whether a project is surely not hosted now; where no front can tell at once, False.
+
+    For routes that are coroutines: the look is made on the thread that serves. It costs microseconds, where asking the
+    catalog in a thread of its own costs most of a millisecond.
+    """
+    look: Callable[[str], int | None] | None = scope.get(LOOK)
+    return look is not None and look(name) == NOT_HOSTED
 
 
 def may_keep(scope: MutableMapping[str, Any]) -> bool:

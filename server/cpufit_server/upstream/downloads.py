@@ -11,6 +11,7 @@ import asyncio
 import logging
 import re
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -61,11 +62,23 @@ class Download:
         """Whether nothing more happens: it was kept, or failed."""
         self.error: CpufitError | None = None
         self._begun = False
+        self._recent: deque[tuple[int, bytes]] = deque(maxlen=2)
         self._moved = asyncio.Event()
 
     def open(self) -> Reading:
         """Open what is there of it for reading."""
         return self.spool.open()
+
+    def wrote(self, start: int, data: bytes) -> None:
+        """Keep what was just written at hand: one piece of it is handed out, the other one waits for the next."""
+        self._recent.append((start, data))
+
+    def recent(self, start: int, stop: int) -> bytes | None:
+        """Return bytes from a place on that are at hand still, so that who reads along needs no look at the disk."""
+        for at, data in self._recent:
+            if at <= start < at + len(data):
+                return data[start - at : stop - at]
+        return None
 
     async def begun(self) -> None:
         """Wait until bytes come, or until it is known that none will.
@@ -274,6 +287,7 @@ class Downloads:
         """Write what came, and hand out what came before it."""
         released = download.spool.size
         await run_in_threadpool(download.spool.write, data)
+        download.wrote(released, data)
         download.readable = released
         download.moved()
 

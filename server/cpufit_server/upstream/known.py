@@ -82,11 +82,13 @@ class KnownFiles:
                 self._kept.popitem(last=False)
         return known
 
-    def revision(self, project: str) -> int | None:
-        """Return the revision of what is known of a project, from memory; None where the catalog would be asked."""
+    def in_memory(self, project: str) -> Known | None:
+        """Return what :meth:`of` would return without asking the catalog; None where it would ask."""
         with self._lock:
             loaded_at, known = self._kept.get(project, (-math.inf, None))
-        return None if known is None or time.monotonic() - loaded_at >= _RELOAD_SECONDS else known.revision
+            if known is not None:
+                self._kept.move_to_end(project)
+        return None if time.monotonic() - loaded_at >= _RELOAD_SECONDS else known
 
     def _loaded(self, project: str) -> Known:
         files = self._table.files(project)

@@ -56,26 +56,26 @@ class MetadataMaker:
         return await self._flights.join(file.hashes["sha256"], lambda: self._made(project, file))
 
     async def _made(self, project: str, file: PageFile) -> str | None:
-        sha256 = file.hashes["sha256"]
         try:
-            if self._cache.has(sha256):
-                data = await run_in_threadpool(
-                    metadata_of_file,
-                    self._cache.path(sha256),
-                    file.filename,
-                    max_bytes=self._settings.archive_max_text_bytes,
-                )
-            elif self._settings.upstream_offline or not self._settings.upstream_metadata or file.size is None:
+            if self._cache.has(file.hashes["sha256"]):
+                return await run_in_threadpool(self._of_cached, project, file)
+            if self._settings.upstream_offline or not self._settings.upstream_metadata or file.size is None:
                 return None
-            else:
-                async with self._gate:
-                    data = await self._by_ranges(file, file.size)
-            metadata_sha256 = await run_in_threadpool(self._cache.put, data)
+            async with self._gate:
+                data = await self._by_ranges(file, file.size)
+            return await run_in_threadpool(self._found, project, file, data)
         except (WheelError, UpstreamFailed, OSError) as error:
             _log.info("METADATA of %s could not be read: %s", file.filename, error)
             return None
-        await run_in_threadpool(self._known.learn, project, file.filename, sha256, metadata_sha256=metadata_sha256)
-        return metadata_sha256
+
+    def _of_cached(self, project: str, file: PageFile) -> str:
+        path, most = self._cache.path(file.hashes["sha256"]), self._settings.archive_max_text_bytes
+        return self._found(project, file, metadata_of_file(path, file.filename, max_bytes=most))
+
+    def _found(self, project: str, file: PageFile, data: bytes) -> str:
+        found = self._cache.put(data)
+        self._known.learn(project, file.filename, file.hashes["sha256"], metadata_sha256=found)
+        return found
 
     async def _by_ranges(self, file: PageFile, size: int) -> bytes:
         reading = read_metadata(file.filename, size, max_bytes=self._settings.archive_max_text_bytes)

@@ -147,15 +147,20 @@ class UpstreamPages:
             return None
         if answer.body is None and stored is not None:
             fresh = replace(stored, validated_at=time.time(), lifetime=self._lifetime(answer))
-            parsed = None
-        else:
-            fresh, parsed = await run_in_threadpool(self._read, name, answer)
-        await self._store_page(name, fresh)
-        return await self._keep(name, fresh, parsed)
+            await run_in_threadpool(self._store_page, name, fresh)
+            return await self._keep(name, fresh)
+        fresh, opened = await run_in_threadpool(self._taken_in, name, answer)
+        return await self._keep(name, fresh, opened)
 
-    async def _store_page(self, name: str, page: StoredPage) -> None:
+    def _taken_in(self, name: str, answer: FetchedPage) -> tuple[StoredPage, UpstreamPage]:
+        """Read a page, store it and open it, in one go: each way to a thread and back costs as much as a small page."""
+        stored, parsed = self._read(name, answer)
+        self._store_page(name, stored)
+        return stored, _opened(name, stored, parsed)
+
+    def _store_page(self, name: str, page: StoredPage) -> None:
         try:
-            await run_in_threadpool(self._store.put, name, page)
+            self._store.put(name, page)
         except OSError as error:  # a full disk is no reason to give nobody a page
             _log.warning("the upstream page of %s could not be stored: %s", name, error)
 
@@ -192,13 +197,14 @@ class UpstreamPages:
         self._kept.put(name, _Kept(page, time.monotonic() + _RETRY_SECONDS))
         return page
 
-    async def _keep(self, name: str, stored: StoredPage, parsed: ProjectPage | None = None) -> UpstreamPage:
-        version = f"{stored.version} {stored.url}"
+    async def _keep(self, name: str, stored: StoredPage, opened: UpstreamPage | None = None) -> UpstreamPage:
         before = self._kept.get(name)
-        if before is not None and before.page.version == version:
+        if before is not None and before.page.version == _version_of(stored):
             page = replace(before.page, stale_since=None)
+        elif opened is not None:
+            page = opened
         else:
-            page = await run_in_threadpool(_opened, name, stored, version, parsed)
+            page = await run_in_threadpool(_opened, name, stored)
         left = math.inf if self._settings.upstream_offline else stored.validated_at + stored.lifetime - time.time()
         self._kept.put(name, _Kept(page, time.monotonic() + left))
         return page
@@ -210,14 +216,18 @@ class UpstreamPages:
             self._absent.popitem(last=False)
 
 
-def _opened(name: str, stored: StoredPage, version: str, parsed: ProjectPage | None) -> UpstreamPage:
+def _version_of(stored: StoredPage) -> str:
+    return f"{stored.version} {stored.url}"
+
+
+def _opened(name: str, stored: StoredPage, parsed: ProjectPage | None = None) -> UpstreamPage:
     page = read_page(name, stored.body, stored.content_type, stored.url) if parsed is None else parsed
     by_hash: dict[str, tuple[PageFile, ...]] = {}
     for file in page.files:
         sha256 = sha256_of(file)
         if sha256 is not None:
             by_hash[sha256] = (*by_hash.get(sha256, ()), file)
-    return UpstreamPage(page=page, version=version, by_hash=by_hash)
+    return UpstreamPage(page=page, version=_version_of(stored), by_hash=by_hash)
 
 
 def _validators(stored: StoredPage) -> dict[str, str]:

@@ -23,7 +23,7 @@ from starlette.responses import Response, StreamingResponse
 from cpufit_resolver.errors import CpufitError
 from cpufit_server.errors import NotFound, UpstreamFailed
 from cpufit_server.files import IMMUTABLE
-from cpufit_server.front.keeping import NOT_HOSTED, KeptFile, keep, may_keep
+from cpufit_server.front.keeping import NOT_HOSTED, KeptFile, is_elsewhere, keep, may_keep
 from cpufit_server.page_response import is_known
 from cpufit_server.services import Services, services_of
 from cpufit_wheelhouse.pullthrough import Reading
@@ -57,7 +57,7 @@ async def upstream_file(request: Request, project: str, sha256: str, filename: s
     found: Reading | Download | PageFile | None = None
     serial = NOT_HOSTED
     if upstream is not None and _SHA256.fullmatch(sha256) and canonicalize_name(project) == project:
-        ask, serial = await run_in_threadpool(_standing, services, project)
+        ask, serial = await _standing(request, services, project)
         if filename.endswith(_METADATA):
             found = await upstream.metadata(project, sha256, filename.removesuffix(_METADATA), ask=ask)
         else:
@@ -76,9 +76,11 @@ async def upstream_file(request: Request, project: str, sha256: str, filename: s
     return await _answer(request, found, sha256, _Keeping(request, upstream, project, filename, serial, sha256))
 
 
-def _standing(services: Services, project: str) -> tuple[bool, int]:
+async def _standing(request: Request, services: Services, project: str) -> tuple[bool, int]:
     """Tell whether the upstream may be asked for a project, and its serial; what is cached is had in any case."""
-    hosted = services.home.catalog.project(project)
+    if is_elsewhere(request.scope, project):
+        return True, NOT_HOSTED
+    hosted = await run_in_threadpool(services.home.catalog.project, project)
     return (True, NOT_HOSTED) if hosted is None else (hosted.upstream == "merge", hosted.serial)
 
 
@@ -240,7 +242,9 @@ class _Coming:
             if readable <= start:
                 break
             end = readable if stop is None else min(readable, stop)
-            piece = await run_in_threadpool(reading.read_at, start, min(_PIECE, end - start))
+            piece = download.recent(start, end)
+            if piece is None:
+                piece = await run_in_threadpool(reading.read_at, start, min(_PIECE, end - start))
             start += len(piece)
             yield piece
 
@@ -273,12 +277,15 @@ class _Streamed(StreamingResponse):
         self._close, self._keep_it = close, keep_it
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        reads = True
         try:
             await super().__call__(scope, receive, send)
+            reads = False
+            self._close()
             with contextlib.suppress(CpufitError):  # what could not be cached is not kept either
                 await self._keep_it()
         except _Cut:
             _log.warning("cut off: %s", scope["path"])
         finally:
-            # in case that the client went away in the middle of a piece: reading has a lock of its own
-            await asyncio.shield(run_in_threadpool(self._close))
+            if reads:  # perhaps the client went away in the middle of a piece: reading has a lock of its own
+                await asyncio.shield(run_in_threadpool(self._close))

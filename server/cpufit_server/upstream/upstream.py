@@ -126,6 +126,7 @@ class Upstream:
         self._projects: dict[str, str] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._held: set[str] = set()
+        self._looked: set[str] = set()
         self._rendered = BoundedCache[RenderedPage](
             entries=_RENDERED, weight=settings.upstream_memory_bytes, weigh=lambda page: page.weight
         )
@@ -168,7 +169,12 @@ class Upstream:
         return Passed(page=page, stale_since=seen.found.stale_since, still=still)
 
     def _is_current(self, name: str, version: str, revision: int) -> bool:
-        return self._pages.is_fresh(name, version) and self._known.revision(name) == revision
+        known = self._known.in_memory(name)
+        return known is not None and known.revision == revision and self._pages.is_fresh(name, version)
+
+    async def _known_of(self, project: str) -> Known:
+        known = self._known.in_memory(project)
+        return await run_in_threadpool(self._known.of, project) if known is None else known
 
     async def beside(self, name: str, asker: Asker, root: str) -> Beside | None:
         """Return what the upstream lists of a project that is hosted here too, in the view of whoever asks.
@@ -185,7 +191,7 @@ class Upstream:
         found = None if self.is_reserved(name) else await self._pages.get(name)
         if found is None:
             return None
-        known = await run_in_threadpool(self._known.of, name)
+        known = await self._known_of(name)
         awaits = self._fetch_held(found, known)
         profile = None if asker.profile is None else asker.profile.reduced_to(known.relevant)
         return _Seen(found=found, known=known, asker=Asker(view=asker.view, profile=profile), awaits=awaits)
@@ -207,7 +213,7 @@ class Upstream:
         :raises UpstreamFailed: as :meth:`page`
         """
         found = None if self.is_reserved(name) else await self._pages.get(name)
-        return None if found is None else (found.page, await run_in_threadpool(self._known.of, name))
+        return None if found is None else (found.page, await self._known_of(name))
 
     def _fetch_held(self, found: UpstreamPage, known: Known) -> bool:
         """Fetch the wheels of the newest release that are held, to be inspected; tell whether there are such."""
@@ -256,8 +262,10 @@ class Upstream:
         file = await self._find(project, sha256, filename, ask=True)
         if file is None:
             return None
-        # what was on its way at the first look may be here by now
-        return self._downloads.running(sha256) or await run_in_threadpool(self._files.open, sha256) or file
+        running = self._downloads.running(sha256)
+        if running is None and self._files.has(sha256):  # what was on its way at the first look may be here by now
+            return await run_in_threadpool(self._files.open, sha256) or file
+        return running or file
 
     async def kept_file(self, project: str, sha256: str, filename: str) -> CachedFile | None:
         """Return where a cached file lies, for who keeps it at hand; None where its reading is to be noticed here.
@@ -265,7 +273,7 @@ class Upstream:
         That is a wheel that waits for its inspection: each reading brings it to mind.
         """
         if self._inspections is not None and is_native(filename):
-            known = await run_in_threadpool(self._known.of, project)
+            known = await self._known_of(project)
             if sha256 not in known.verdicts:
                 return None
         return CachedFile(path=self._files.path(sha256), touch=partial(self._files.touch, sha256))
@@ -286,9 +294,12 @@ class Upstream:
         :raises UpstreamFailed: the upstream does not give parts
         """
         part = await self._parts.get(file, start, stop)
-        known = await run_in_threadpool(self._known.of, project)
-        if self._settings.upstream_metadata and needs_metadata(file, known):
-            self._in_background(self._make_metadata(project, file))
+        known = await self._known_of(project)
+        sha256, room = file.hashes["sha256"], len(self._looked) < self._settings.upstream_max_waiting
+        wanted = self._settings.upstream_metadata and needs_metadata(file, known)
+        if wanted and room and sha256 not in self._looked:
+            self._looked.add(sha256)
+            self._in_background(self._make_metadata_later(project, file))
         return part
 
     async def metadata(self, project: str, sha256: str, filename: str, *, ask: bool) -> Reading | Download | None:
@@ -298,7 +309,7 @@ class Upstream:
         """
         ask = self._may_ask(project, ask=ask)
         file = await self._find(project, sha256, filename, ask=ask)
-        known = await run_in_threadpool(self._known.of, project)
+        known = await self._known_of(project)
         announced = None if file is None else file.core_metadata
         wanted = announced or known.metadata.get(sha256)
         if wanted is None:
@@ -334,7 +345,7 @@ class Upstream:
         project = self._projects.pop(sha256, None)
         if project is None or not file.filename.endswith(".whl"):
             return
-        known = await run_in_threadpool(self._known.of, project)
+        known = await self._known_of(project)
         if needs_metadata(file, known):
             await self._metadata.make(project, file)
         await self._consider(project, file.filename, sha256)
@@ -351,8 +362,15 @@ class Upstream:
         if await self._find(project, sha256, filename, ask=False) is not None:
             await self._consider(project, filename, sha256)
 
-    async def _make_metadata(self, project: str, file: PageFile) -> None:
-        await self._metadata.make(project, file)
+    async def _make_metadata_later(self, project: str, file: PageFile) -> None:
+        """Read METADATA out of a wheel by ranges, unless it comes in whole before, as most that are looked into do."""
+        sha256 = file.hashes["sha256"]
+        try:
+            await asyncio.sleep(self._settings.upstream_metadata_wait)
+            if self._downloads.running(sha256) is None and not self._files.has(sha256):
+                await self._metadata.make(project, file)
+        finally:
+            self._looked.discard(sha256)
 
     def _in_background(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

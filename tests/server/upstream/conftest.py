@@ -18,5 +18,5 @@ def index() -> Iterator[UpstreamIndex]:
 @pytest.fixture
 def passing(tmp_path: Path, index: UpstreamIndex, run_server: Callable[..., Any]) -> Iterator[Any]:
     """Our server in front of it."""
-    with run_server(tmp_path / "home", upstream=index.simple) as server:
+    with run_server(tmp_path / "home", upstream=index.simple, upstream_metadata_wait=0) as server:
         yield server

@@ -265,7 +265,7 @@ def test_the_cache_keeps_within_its_quota_and_serves_what_it_evicted_anew(
         for url, body in zip(urls, bodies, strict=True):
             assert server.client.get(url).content == body
             assert eventually(lambda body=body: sha256(body) in kept(server))  # type: ignore[misc]  # a default
-        assert len(kept(server)) <= 2
+        assert eventually(lambda: len(kept(server)) <= 2), "the last one makes room when it is in"
         assert server.client.get(urls[0]).content == bodies[0]
     assert index.counts()["/files/other-0.tar.gz"] == 2
 
