@@ -44,6 +44,8 @@ COMPRESS_FROM = 1024
 """Pages below this many bytes are not worth compressing."""
 
 _GZIP_LEVEL = 6
+_QUICK_GZIP_LEVEL = 3
+"""A tenth larger, in less than half the time."""
 _ZSTD_LEVEL = 1
 """The fastest is the smallest too, up to level 19: what a page mostly holds is digests, which repeat nowhere and which
 the higher levels search in vain. Its window is below the 8 MiB that clients have to take (RFC 9659, section 3)."""
@@ -95,11 +97,14 @@ class RenderedPage:
         """Return a random path segment, always of the length of a placeholder."""
         return secrets.token_urlsafe(_FRESH_BYTES).encode()
 
-    def encoded(self, coding: Coding | None) -> RenderedPage:
-        """Return the page compressed; as it is where that is no gain, or where it is another one in each response."""
+    def encoded(self, coding: Coding | None, *, quick: bool = False) -> RenderedPage:
+        """Return the page compressed; as it is where that is no gain, or where it is another one in each response.
+
+        :param quick: it is not to be sent often
+        """
         if coding is None or self.placeholder is not None or len(self.body) < COMPRESS_FROM:
             return self
-        return replace(self, body=compress(self.body, coding), coding=coding)
+        return replace(self, body=compress(self.body, coding, quick=quick), coding=coding)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,11 +137,14 @@ def as_rendered(text: str, media_type: str, *, placeholder: str | None = None) -
     )
 
 
-def compress(body: bytes, coding: Coding) -> bytes:
-    """Return a body in a content coding; the same bytes for the same body."""
+def compress(body: bytes, coding: Coding, *, quick: bool = False) -> bytes:
+    """Return a body in a content coding; the same bytes for the same body.
+
+    :param quick: in less time, to more bytes
+    """
     if coding == "zstd":
         return zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(body)
-    return gzip.compress(body, compresslevel=_GZIP_LEVEL, mtime=0)
+    return gzip.compress(body, compresslevel=_QUICK_GZIP_LEVEL if quick else _GZIP_LEVEL, mtime=0)
 
 
 class BoundedCache(Generic[_Kept]):

@@ -112,4 +112,8 @@ class KnownFiles:
         self._table.record(project, filename, sha256, metadata_sha256=metadata_sha256, verdict=verdict)
         with self._lock:
             self._learned += 1
-            self._kept.pop(project, None)
+            loaded_at, before = self._kept.pop(project, (-math.inf, None))
+            if verdict is not None or metadata_sha256 is None or before is None:
+                return  # what a verdict comes to is for the catalog to say: an operator's word may stand above it
+            metadata = {**before.metadata, sha256: metadata_sha256}
+            self._kept[project] = loaded_at, replace(before, revision=next(self._revisions), metadata=metadata)

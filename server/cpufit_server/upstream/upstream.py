@@ -205,7 +205,7 @@ class Upstream:
             text = listed_as_json(found.page, seen.known, seen.asker, self._policy, root, found.texts_for(root))
         else:
             text = render_html(self._listed(seen, root))
-        return as_rendered(text, form.media_type).encoded(form.coding)
+        return as_rendered(text, form.media_type).encoded(form.coding, quick=True)
 
     async def project(self, name: str) -> tuple[ProjectPage, Known] | None:
         """Return a project's page with every file on it, and what is known of them.

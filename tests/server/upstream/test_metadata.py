@@ -84,3 +84,29 @@ def test_it_is_not_read_where_the_settings_say_so(
     with run_server(tmp_path / "home", upstream=index.simple, upstream_metadata=False) as server:
         assert server.client.get(url, headers={"Range": "bytes=-100"}).content == data[-100:]
     assert index.counts() == {"/simple/other/": 1, f"/files/{filename}": 1}
+
+
+def test_what_comes_in_whole_after_a_look_is_not_read_by_ranges_too(
+    tmp_path: Path, index: UpstreamIndex, run_server: Callable[..., Any], make_wheel: Callable[..., Any]
+) -> None:
+    filename, data = make_wheel(name="other", extra=os.urandom(100_000).hex().encode())
+    url = index.add("other", filename, data)
+    with run_server(tmp_path / "home", upstream=index.simple, upstream_metadata_wait=3600) as server:
+        for _ in range(2):
+            assert server.client.get(url, headers={"Range": "bytes=-100"}).content == data[-100:]
+        assert server.client.get(url).content == data
+        assert eventually(lambda: "core-metadata" in server.page("/simple/other/")["files"][0])
+    ranges = [headers.get("range", "all of it") for path, headers in index.asked if path == f"/files/{filename}"]
+    assert ranges == [f"bytes={len(data) - 100}-{len(data) - 1}", "all of it"]
+
+
+def test_how_many_wheels_wait_to_be_read_is_bounded(
+    tmp_path: Path, index: UpstreamIndex, run_server: Callable[..., Any], make_wheel: Callable[..., Any]
+) -> None:
+    wheels = [make_wheel(name="other", version=f"1.{number}") for number in range(3)]
+    urls = [index.add("other", filename, data) for filename, data in wheels]
+    settings = {"upstream": index.simple, "upstream_metadata_wait": 3600, "upstream_max_waiting": 1}
+    with run_server(tmp_path / "home", **settings) as server:
+        for url, (_, data) in zip(urls, wheels, strict=True):
+            assert server.client.get(url, headers={"Range": "bytes=-9"}).content == data[-9:]
+        assert server.app.state.services.upstream._looked == {sha256(wheels[0][1])}

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import io
 import re
+import zlib
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from packaging.utils import canonicalize_name
@@ -27,6 +28,8 @@ _LOCAL_HEADER = 30 + 1024
 """Bytes before a member's own: the fixed part, and room for what else stands there besides its name."""
 _MOST_BYTES = 8 << 20
 """Bytes asked for in all: a directory that is larger is not worth it."""
+_UNREADABLE: Final = (BadZipFile, OSError, NotImplementedError, ValueError, RuntimeError, zlib.error)
+"""What reading a zip raises: NotImplementedError where a newer zip is wanted, RuntimeError where one is encrypted."""
 _MEMBER = re.compile(r"([^/]+)-([^/-]+)\.dist-info/METADATA")
 
 
@@ -86,6 +89,24 @@ class _Holes(io.RawIOBase):
         raise _Missing(wanted)
 
 
+class _OnDisk(_Holes):
+    """A file that is here; its directory is read once, where the way by ranges reads it anew for each of them.
+
+    :param most: bytes that are read at most
+    """
+
+    def __init__(self, stream: BinaryIO, size: int, most: int) -> None:
+        super().__init__(size)
+        self._stream, self._left = stream, most
+
+    def get(self, wanted: Range) -> bytes:
+        self._left -= wanted.stop - wanted.start
+        if self._left < 0:
+            raise WheelTooLarge("its directory is too large to be read")
+        self._stream.seek(wanted.start)
+        return self._stream.read(wanted.stop - wanted.start)
+
+
 def read_metadata(filename: str, size: int, *, max_bytes: int) -> Generator[Range, bytes, bytes]:
     """Yield the ranges that are needed one after another, and return the bytes of METADATA in the end.
 
@@ -109,8 +130,7 @@ def read_metadata(filename: str, size: int, *, max_bytes: int) -> Generator[Rang
             return _metadata_in(file, name, max_bytes)
         except _Missing as missing:
             wanted = missing.range
-        # zipfile raises NotImplementedError for a member that wants a newer zip, RuntimeError for one that is encrypted
-        except (BadZipFile, OSError, NotImplementedError, ValueError, RuntimeError) as error:
+        except _UNREADABLE as error:
             raise NotAWheel(f"the zip cannot be read: {error}", where=filename) from error
 
 
@@ -119,16 +139,13 @@ def metadata_of_file(path: Path, filename: str, *, max_bytes: int) -> bytes:
 
     :raises WheelError: as :func:`read_metadata`
     """
+    name = parse_wheel_filename(filename)
     with path.open("rb") as stream:
-        reading = read_metadata(filename, path.stat().st_size, max_bytes=max_bytes)
-        wanted = next(reading)
-        while True:
-            stream.seek(wanted.start)
-            try:
-                wanted = reading.send(stream.read(wanted.stop - wanted.start))
-            except StopIteration as end:
-                found: bytes = end.value
-                return found
+        file = _OnDisk(stream, path.stat().st_size, _MOST_BYTES + 2 * max_bytes)
+        try:
+            return _metadata_in(file, name, max_bytes)
+        except _UNREADABLE as error:
+            raise NotAWheel(f"the zip cannot be read: {error}", where=filename) from error
 
 
 def _metadata_in(file: _Holes, name: WheelFilename, max_bytes: int) -> bytes:
