@@ -34,7 +34,7 @@ from .reading import reader_of
 from .services import Services, services_of
 
 if TYPE_CHECKING:
-    from .upstream.upstream import Passed
+    from .upstream.passed import Passed
 
 router = APIRouter()
 

@@ -65,6 +65,9 @@ class UpstreamSettings(FromEnvironment):
         ge=0,
         description="Seconds after a look into an upstream wheel until its METADATA is read, if it is not fetched.",
     )
+    upstream_prefetch: int = Field(
+        default=32, ge=0, description="The most pages of what an upstream wheel requires that are fetched ahead."
+    )
     upstream_inspect: bool = Field(
         default=False, description="Whether the machine code of upstream wheels is read once they are cached."
     )

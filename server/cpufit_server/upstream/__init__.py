@@ -15,9 +15,11 @@ comes here unless its project says so: two indexes side by side for one name wou
     ranges.py     which bytes a request asks for (pure)
     parts.py      parts of files that are not here, for who looks into a wheel
     metadata.py   METADATA where the upstream has none beside its wheels
+    prefetching.py  pages that are asked for next
     known.py      what was found out about files: METADATA, needs
     inspecting.py wheels that were cached, inspected in the background
     listing.py    an upstream's page in the view of whoever asks (pure)
+    passed.py     a page, a file: what the routes get (values)
     upstream.py   Upstream: all of it together
     routes.py     /upstream/{project}/{sha256}/{filename}
     api.py        what is told of such a project as JSON

@@ -7,6 +7,7 @@ missing.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -43,10 +44,31 @@ class MetadataMaker:
         self._parts, self._cache, self._known, self._settings = parts, cache, known, settings
         self._gate = anyio.Semaphore(settings.upstream_max_requests)
         self._flights = Flights[str | None]()
+        self._later: dict[str, asyncio.Task[None]] = {}
 
     async def close(self) -> None:
         """End what is under way."""
+        for task in tuple(self._later.values()):
+            task.cancel()
+        await asyncio.gather(*self._later.values(), return_exceptions=True)
         await self._flights.close()
+
+    def make_later(self, project: str, file: PageFile) -> None:
+        """Read METADATA out of a wheel by ranges, unless it comes in whole before, as most that are looked into do.
+
+        :param file: with a SHA-256
+        """
+        sha256 = file.hashes["sha256"]
+        room = len(self._later) < self._settings.upstream_max_waiting
+        if self._settings.upstream_metadata and room and sha256 not in self._later:
+            self._later[sha256] = asyncio.ensure_future(self._made_later(project, file))
+            self._later[sha256].add_done_callback(lambda _: self._later.pop(sha256))
+
+    async def _made_later(self, project: str, file: PageFile) -> None:
+        await asyncio.sleep(self._settings.upstream_metadata_wait)
+        # what is in the cache was looked into when it came
+        if not self._cache.has(file.hashes["sha256"]):
+            await self.make(project, file)
 
     async def make(self, project: str, file: PageFile) -> str | None:
         """Return the SHA-256 of a wheel's METADATA, which is in the cache then; None where it cannot be read.

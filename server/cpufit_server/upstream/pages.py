@@ -20,7 +20,7 @@ from starlette.concurrency import run_in_threadpool
 from cpufit_server.errors import UpstreamFailed
 from cpufit_server.pages import BoundedCache
 from cpufit_wheelhouse.pullthrough import PageCache, StoredPage
-from cpufit_wheelhouse.pullthrough.pages import pack
+from cpufit_wheelhouse.pullthrough.pages import pack, version_of
 
 from .flights import Flights
 from .freshness import lifetime_of
@@ -149,11 +149,27 @@ class UpstreamPages:
             fresh = replace(stored, validated_at=time.time(), lifetime=self._lifetime(answer))
             await run_in_threadpool(self._store_page, name, fresh)
             return await self._keep(name, fresh)
-        fresh, opened = await run_in_threadpool(self._taken_in, name, answer)
+        fresh, opened = await run_in_threadpool(self._taken_in, name, answer, stored)
         return await self._keep(name, fresh, opened)
 
-    def _taken_in(self, name: str, answer: FetchedPage) -> tuple[StoredPage, UpstreamPage]:
-        """Read a page, store it and open it, in one go: each way to a thread and back costs as much as a small page."""
+    def _taken_in(
+        self, name: str, answer: FetchedPage, before: StoredPage | None
+    ) -> tuple[StoredPage, UpstreamPage | None]:
+        """Read a page, store it and open it, in one go: each way to a thread and back costs as much as a small page.
+
+        An index without validators sends the same page again; it need not be read again.
+        """
+        same = before is not None and (before.url, before.content_type) == (answer.url, answer.content_type)
+        if before is not None and same and before.version == version_of(answer.body or b""):
+            again = replace(
+                before,
+                etag=answer.headers.get("etag"),
+                last_modified=answer.headers.get("last-modified"),
+                validated_at=time.time(),
+                lifetime=self._lifetime(answer),
+            )
+            self._store_page(name, again)
+            return again, None
         stored, parsed = self._read(name, answer)
         self._store_page(name, stored)
         return stored, _opened(name, stored, parsed)

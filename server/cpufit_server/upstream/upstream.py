@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Hashable
-from dataclasses import dataclass, replace
+from collections.abc import Coroutine
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING
@@ -29,11 +29,11 @@ from .listing import Policy, is_addressable, listed, listed_as_json
 from .metadata import MetadataMaker, needs_metadata, newest_wheels
 from .pages import UpstreamPage, UpstreamPages
 from .parts import Parts
+from .passed import CachedFile, Passed, Seen
+from .prefetching import Prefetcher
 from .reading import sha256_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cpufit_server.negotiation import Form
     from cpufit_server.settings import Settings
     from cpufit_wheelhouse.home import Home
@@ -44,45 +44,6 @@ if TYPE_CHECKING:
     from .index import UpstreamIndex
 
 _RENDERED = 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passed:
-    """A page of the upstream in the view of whoever asks."""
-
-    page: RenderedPage
-    stale_since: float | None
-    """As :attr:`.pages.UpstreamPage.stale_since`."""
-    still: Callable[[], bool] | None
-    """Tells in no time whether it would be returned again; None where that has to be looked for each time."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CachedFile:
-    """A cached file, for who keeps it at hand."""
-
-    path: Path
-    touch: Callable[[], object]
-
-    def used(self, _: object) -> None:
-        """Remember a use: what was used longest ago is evicted first."""
-        self.touch()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
-    found: UpstreamPage
-    known: Known
-    asker: Asker
-    awaits: bool
-    """Whether wheels of it are held that are fetched to be inspected."""
-
-    @property
-    def key(self) -> Hashable:
-        """The same for the same files in the same view."""
-        profile = self.asker.profile
-        view = self.asker.view if profile is None else (profile.arch, profile.features)
-        return self.found.version, self.known.revision, view
 
 
 class Upstream:
@@ -112,6 +73,8 @@ class Upstream:
             max_bytes=settings.upstream_max_file_bytes,
             on_kept=self._came,
         )
+        ahead = 0 if settings.upstream_offline else settings.upstream_prefetch
+        self._prefetcher = Prefetcher(self._pages, self._files, most=ahead, may_ask=self._passes)
         self._inspections = None
         if settings.upstream_inspect and pool is not None:
             self._inspections = Inspections(
@@ -126,7 +89,6 @@ class Upstream:
         self._projects: dict[str, str] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._held: set[str] = set()
-        self._looked: set[str] = set()
         self._rendered = BoundedCache[RenderedPage](
             entries=_RENDERED, weight=settings.upstream_memory_bytes, weigh=lambda page: page.weight
         )
@@ -187,19 +149,19 @@ class Upstream:
         page = await run_in_threadpool(self._listed, seen, root)
         return Beside(files=page.files, key=(seen.key, root), stale_since=seen.found.stale_since)
 
-    async def _seen(self, name: str, asker: Asker) -> _Seen | None:
+    async def _seen(self, name: str, asker: Asker) -> Seen | None:
         found = None if self.is_reserved(name) else await self._pages.get(name)
         if found is None:
             return None
         known = await self._known_of(name)
         awaits = self._fetch_held(found, known)
         profile = None if asker.profile is None else asker.profile.reduced_to(known.relevant)
-        return _Seen(found=found, known=known, asker=Asker(view=asker.view, profile=profile), awaits=awaits)
+        return Seen(found=found, known=known, asker=Asker(view=asker.view, profile=profile), awaits=awaits)
 
-    def _listed(self, seen: _Seen, root: str) -> ProjectPage:
+    def _listed(self, seen: Seen, root: str) -> ProjectPage:
         return listed(seen.found.page, seen.known, seen.asker, self._policy, root)
 
-    def _render(self, seen: _Seen, form: Form, root: str) -> RenderedPage:
+    def _render(self, seen: Seen, form: Form, root: str) -> RenderedPage:
         found = seen.found
         if form.media_type == JSON_TYPE:
             text = listed_as_json(found.page, seen.known, seen.asker, self._policy, root, found.texts_for(root))
@@ -295,11 +257,8 @@ class Upstream:
         """
         part = await self._parts.get(file, start, stop)
         known = await self._known_of(project)
-        sha256, room = file.hashes["sha256"], len(self._looked) < self._settings.upstream_max_waiting
-        wanted = self._settings.upstream_metadata and needs_metadata(file, known)
-        if wanted and room and sha256 not in self._looked:
-            self._looked.add(sha256)
-            self._in_background(self._make_metadata_later(project, file))
+        if needs_metadata(file, known):
+            self._metadata.make_later(project, file)
         return part
 
     async def metadata(self, project: str, sha256: str, filename: str, *, ask: bool) -> Reading | Download | None:
@@ -325,7 +284,12 @@ class Upstream:
         )
         download = self._downloads.join(beside, self._settings.archive_max_text_bytes)
         await download.checked()
+        self._in_background(self._prefetcher.follow_download(download))
         return download
+
+    def _passes(self, name: str) -> bool:
+        """Tell whether the page of a name, in its normal form, is the upstream's: it is neither hosted nor reserved."""
+        return not self.is_reserved(name) and self._home.catalog.serial(name) is None
 
     def _may_ask(self, project: str, *, ask: bool) -> bool:
         return ask and not self._settings.upstream_offline and not self.is_reserved(project)
@@ -347,7 +311,9 @@ class Upstream:
             return
         known = await self._known_of(project)
         if needs_metadata(file, known):
-            await self._metadata.make(project, file)
+            made = await self._metadata.make(project, file)
+            if made is not None:
+                self._in_background(self._prefetcher.follow(made))
         await self._consider(project, file.filename, sha256)
 
     async def _consider(self, project: str, filename: str, sha256: str) -> None:
@@ -361,16 +327,6 @@ class Upstream:
         """
         if await self._find(project, sha256, filename, ask=False) is not None:
             await self._consider(project, filename, sha256)
-
-    async def _make_metadata_later(self, project: str, file: PageFile) -> None:
-        """Read METADATA out of a wheel by ranges, unless it comes in whole before, as most that are looked into do."""
-        sha256 = file.hashes["sha256"]
-        try:
-            await asyncio.sleep(self._settings.upstream_metadata_wait)
-            if self._downloads.running(sha256) is None and not self._files.has(sha256):
-                await self._metadata.make(project, file)
-        finally:
-            self._looked.discard(sha256)
 
     def _in_background(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -109,4 +109,4 @@ def test_how_many_wheels_wait_to_be_read_is_bounded(
     with run_server(tmp_path / "home", **settings) as server:
         for url, (_, data) in zip(urls, wheels, strict=True):
             assert server.client.get(url, headers={"Range": "bytes=-9"}).content == data[-9:]
-        assert server.app.state.services.upstream._looked == {sha256(wheels[0][1])}
+        assert server.app.state.services.upstream._metadata._later.keys() == {sha256(wheels[0][1])}

@@ -11,8 +11,10 @@ from tests.server.upstream_index import UpstreamIndex
 
 from cpufit_server.errors import InvalidSetting
 from cpufit_server.settings import Settings
+from cpufit_server.upstream import pages as upstream_pages
 from cpufit_server.upstream import upstream_index
 from cpufit_server.upstream.freshness import lifetime_of
+from cpufit_server.upstream.reading import read_page
 
 WHEEL = "other-1.0-py3-none-any.whl"
 
@@ -50,6 +52,26 @@ def test_an_old_page_is_revalidated_by_its_validators(passing: Callable[..., Any
         assert second["if-modified-since"] == index.page_headers["Last-Modified"]
         index.add("other", "other-2.0-py3-none-any.whl", b"y")
         assert len(names(server)) == 2
+
+
+def test_a_page_that_comes_again_as_it_was_is_not_read_again(
+    passing: Callable[..., Any], index: UpstreamIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.page_headers = {"Cache-Control": "max-age=0", "ETag": '"another one each time"'}
+    index.add("other", WHEEL, b"x")
+    read = []
+
+    def counting(name: str, *arguments: Any) -> Any:
+        read.append(name)
+        return read_page(name, *arguments)
+
+    monkeypatch.setattr(upstream_pages, "read_page", counting)
+    with passing() as server:
+        assert names(server) == names(server) == [WHEEL]
+        assert (read, index.counts()) == (["other"], {"/simple/other/": 2})
+        index.add("other", "other-2.0-py3-none-any.whl", b"y")
+        assert len(names(server)) == 2
+    assert read == ["other", "other"]
 
 
 def test_a_stored_page_stands_in_for_an_upstream_that_fails_and_says_so(

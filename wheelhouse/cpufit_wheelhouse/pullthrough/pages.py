@@ -46,9 +46,14 @@ class StoredPage:
         return 0 <= now - self.validated_at < self.lifetime
 
 
+def version_of(body: bytes) -> str:
+    """Return a body's version."""
+    return hashlib.sha256(body).hexdigest()
+
+
 def pack(body: bytes) -> tuple[str, bytes]:
     """Return a body's version and its compressed form."""
-    return hashlib.sha256(body).hexdigest(), zlib.compress(body, 1)
+    return version_of(body), zlib.compress(body, 1)
 
 
 @final
