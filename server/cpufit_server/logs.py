@@ -132,9 +132,10 @@ class _Line(logging.LogRecord):
 
 
 class TurnHandler(_StreamHandler):
-    """Writes the lines of one turn of the event loop together; a warning, and a line from elsewhere, at once.
+    """Writes the requests of one turn of the event loop together; everything else at once.
 
-    Under load many requests are answered in one turn, and a write costs as much as the answer to one.
+    Under load many requests are answered in one turn, and a write costs as much as the answer to one. What a server
+    says at its end is in no turn: a signal that it raises anew ends it.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -145,7 +146,7 @@ class TurnHandler(_StreamHandler):
         """Take a line."""
         try:
             self._lines.append(self.format(record))
-            loop = _running_loop() if record.levelno <= logging.INFO else None
+            loop = _running_loop() if isinstance(record, _Line) else None
             if loop is None:
                 self.flush()
             elif len(self._lines) == 1:

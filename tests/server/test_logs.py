@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import io
 import json
 import logging
 import sqlite3
@@ -16,8 +18,8 @@ from tests.flow.flow_server import running_server
 from tests.server.test_upstream import Index
 
 from cpufit_server.cli import main
-from cpufit_server.logs import JsonFormatter, TextFormatter, log_config, redacted
-from cpufit_server.watching import client_kind
+from cpufit_server.logs import ACCESS, AccessLog, JsonFormatter, TextFormatter, TurnHandler, log_config, redacted
+from cpufit_server.watching import Exchange, client_kind
 
 PASSWORD = "hunter2-and-more"
 QUERY = "very-secret-in-a-query"
@@ -187,3 +189,44 @@ def test_the_configuration_names_each_of_our_rooms() -> None:
 )
 def test_a_kind_of_client_is_one_of_a_few_words(agent: bytes | None, kind: str) -> None:
     assert client_kind(agent) == kind
+
+
+def test_requests_of_one_turn_are_written_together_and_in_order() -> None:
+    written: list[str] = []
+
+    class Pieces(io.StringIO):
+        def write(self, text: str) -> int:
+            written.append(text)
+            return len(text)
+
+    handler = TurnHandler(Pieces())
+    handler.setFormatter(TextFormatter())
+    logger = logging.getLogger(ACCESS)
+    before, logger.handlers, logger.propagate = (logger.handlers, logger.propagate, logger.level), [handler], False
+    logger.setLevel(logging.INFO)
+    access = AccessLog()
+
+    async def turns() -> None:
+        access(exchange("/a"))
+        access(exchange("/b"))
+        assert written == []
+        await asyncio.sleep(0)
+        access(exchange("/c"))
+        logger.warning("now")
+
+    try:
+        asyncio.run(turns())
+        access(exchange("/d"))
+    finally:
+        logger.handlers, logger.propagate, level = before
+        logger.setLevel(level)
+    told = [
+        [line.split()[3] if " GET " in line else line.split()[2] for line in piece.splitlines()] for piece in written
+    ]
+    assert told == [["/a", "/b"], ["/c", "now"], ["/d"]]
+
+
+def exchange(path: str) -> Exchange:
+    return Exchange(
+        method="GET", path=path, route=path, status=200, size=1, seconds=0.001, client="pip", request_id="0" * 16
+    )

@@ -105,11 +105,9 @@ class Front:
 
     def at_once(self, path: str, headers: Mapping[bytes, bytes], *, method: str) -> AtOnce | None:
         """Return an answer that stands ready in memory; a :class:`.at_once.AnswersAtOnce`."""
-        if self._serials is None:
-            return None
-        key = self._key_of(path, headers)
+        key = None if self._serials is None else self._key_of(path, headers)
         ready = None if key is None else self._answers.get(key)
-        if ready is None or ready.on_hit is not None or self._serials.of(ready.name) != ready.serial:
+        if ready is None or ready.on_hit is not None or not self._holds(ready):
             return None
         known = headers.get(b"if-none-match")
         if known is not None and ready.known is not None and _is_known(known, ready.etag):
