@@ -25,7 +25,10 @@ import os
 import platform
 import sys
 import tempfile
+from datetime import datetime, timezone
 from pathlib import Path
+
+from benchmarks.index_page import page
 
 from .load import Load
 from .phases import PHASES as COMPARED
@@ -38,6 +41,9 @@ from .tools import Tools
 
 PHASES = {**COMPARED, "taking": taking}
 COMPARED_KINDS = [kind.name for kind in KINDS if kind.compared]
+
+_DATA = Path(__file__).parents[1] / "index.json"
+_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "speed.md"
 
 
 def main() -> int:
@@ -68,9 +74,26 @@ def main() -> int:
             phases[phase] = found
             print("\n".join([*lines(phase, found), ""]), flush=True)
         figures["phases"] = phases
+    if options.write:
+        _keep(figures)
     if options.json is not None:
         options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     return 0
+
+
+def _keep(figures: dict[str, object]) -> None:
+    """Put the phases in the place of what was known of them, and write the page anew."""
+    told = json.loads(_DATA.read_text(encoding="utf-8")) if _DATA.exists() else {"phases": {}}
+    phases = figures["phases"]
+    assert isinstance(phases, dict)
+    kept = {
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "machine": figures["machine"],
+        "seconds": figures["seconds"],
+    }
+    told["phases"].update({phase: {**kept, "found": found} for phase, found in phases.items()})
+    _DATA.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    _PAGE.write_text(page(told), encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -91,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--tools", type=Path, help="keep the rivals' environments there (default: a temporary folder)")
     add("--scratch", type=Path, help="where the data go; one file system for all, so that files are links")
     add("--json", type=Path, help="write the figures there")
+    add("--write", action="store_true", help="keep the figures of these phases in the repository, and write the page")
     return parser
 
 

@@ -1,0 +1,55 @@
+"""The page on speed is what its data say, and what it says of them is so."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def index_page() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("index_page", ROOT / "benchmarks" / "index_page.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def told() -> Any:
+    return json.loads((ROOT / "benchmarks" / "index.json").read_text(encoding="utf-8"))
+
+
+def test_the_page_is_made_of_the_data(index_page: ModuleType, told: Any) -> None:
+    assert (ROOT / "docs" / "reference" / "speed.md").read_text(encoding="utf-8") == index_page.page(told)
+
+
+def test_each_phase_was_measured_on_pinned_cores_without_errors(told: Any) -> None:
+    for phase in ("pages", "uploads", "cold", "huge"):
+        kept = told["phases"][phase]
+        assert kept["machine"]["pinned"]
+        assert [name for name, figures in kept["found"]["cpufit"].items() if figures.get("errors")] == []
+
+
+def test_a_cell_tells_how_many_times_as_fast_this_one_is(index_page: ModuleType) -> None:
+    found = {
+        "cpufit": {"page": {"per_second": 100.0}, "start": {"seconds": 2.0}, "memory": {"resident": 50}},
+        "nginx": {"page": {"per_second": 400.0}, "start": {"seconds": 1.0}, "memory": {"resident": 10}},
+        "slow": {"page": {"per_second": 0.1}, "start": {"seconds": 9.0}},
+        "broken": {"page": {"per_second": 900.0, "errors": 3}},
+    }
+    assert index_page.table(found).splitlines() == [
+        "| | slow | broken | nginx |",
+        "|---|---:|---:|---:|",
+        "| page | 1,000 | — | **0.25** |",
+        "| start | 4.5 | — | **0.5** |",
+        "| memory | — | — | **0.2** |",
+    ]
