@@ -134,7 +134,9 @@ def test_twenty_clients_at_once_cause_one_request_for_each_page_and_file(
 def test_no_client_takes_a_wheel_with_a_wrong_hash(
     tmp_path: Path, counted: UpstreamIndex, client: Callable[[Path, str], Outcome]
 ) -> None:
-    with running_server(tmp_path / "here", "--upstream", f"{counted.simple}/") as server:
+    # at once: what is wrong with the wheel is found out before the second client comes
+    settings = {"CPUFIT_UPSTREAM_METADATA_WAIT": "0"}
+    with running_server(tmp_path / "here", "--upstream", f"{counted.simple}/", **settings) as server:
         path = next(path for path in counted.files if path.startswith("/files/large"))
         right = counted.files[path]
         counted.files[path] = right[:-1] + b"?"

@@ -135,7 +135,7 @@ class Download:
 class Downloads:
     """The files under way; belongs to one event loop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # three limits and two listeners, each by its name
         self,
         client: UpstreamClient,
         cache: FileCache,
@@ -145,13 +145,16 @@ class Downloads:
         most_waiting: int,
         max_bytes: int,
         on_kept: Callable[[PageFile], Awaitable[object]],
+        on_damaged: Callable[[str], object],
     ) -> None:
         """Take where files come from and go to, what bounds them, and who is told of each that was kept.
 
         :param locks: of the files, between the processes that share the cache
+        :param on_damaged: is told the SHA-256 of each that came with another one
         """
         self._locks = locks
         self._client, self._cache, self._max_bytes, self._on_kept = client, cache, max_bytes, on_kept
+        self._on_damaged = on_damaged
         self._gate = anyio.Semaphore(at_once)
         self._most = at_once + most_waiting
         self._running: dict[str, tuple[Download, asyncio.Task[None]]] = {}
@@ -216,6 +219,7 @@ class Downloads:
                 await run_in_threadpool(spool.keep)
                 kept = True
         except DigestMismatch as error:
+            self._on_damaged(spool.sha256)
             self._fail(download, no_file(file.filename, error.message))
         except (UpstreamFailed, NotFound) as error:
             self._fail(download, error)

@@ -88,6 +88,8 @@ class MetadataMaker:
             return await run_in_threadpool(self._found, project, file, data)
         except (WheelError, UpstreamFailed, OSError) as error:
             _log.info("METADATA of %s could not be read: %s", file.filename, error)
+            if isinstance(error, WheelError):
+                self._parts.forget(file.hashes["sha256"])
             return None
 
     def _of_cached(self, project: str, file: PageFile) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
@@ -15,9 +18,22 @@ if TYPE_CHECKING:
 
     from .client import UpstreamClient
 
-_PARTS = 1024
+_FILES = 1024
 _BYTES = 16 << 20
-"""How many parts, and bytes of them, are remembered: many clients ask for the same ones at about the same time."""
+"""Of how many files parts are remembered, and how many bytes of them: many clients ask for the same ones at about the
+same time."""
+_SECONDS = 60.0
+"""How long: no hash tells whether a part is right."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    until: float
+    parts: Mapping[tuple[int, int], bytes]
+
+    @property
+    def weight(self) -> int:
+        return sum(map(len, self.parts.values()))
 
 
 class Parts:
@@ -28,7 +44,7 @@ class Parts:
         self._client = client
         self._gate = anyio.Semaphore(at_once)
         self._flights = Flights[bytes]()
-        self._kept = BoundedCache[bytes](entries=_PARTS, weight=_BYTES, weigh=len)
+        self._kept = BoundedCache[_Known](entries=_FILES, weight=_BYTES, weigh=lambda known: known.weight)
 
     async def close(self) -> None:
         """End what is under way."""
@@ -40,12 +56,21 @@ class Parts:
         :param file: with a SHA-256
         :raises UpstreamFailed: it does not give just these
         """
-        key = (file.hashes["sha256"], start, stop)
-        found = self._kept.get(key)
+        sha256, part = file.hashes["sha256"], (start, stop)
+        found = self._known(sha256).parts.get(part)
         if found is None:
-            found = await self._flights.join(key, lambda: self._asked(file, start, stop))
-            self._kept.put(key, found)
+            found = await self._flights.join((sha256, part), lambda: self._asked(file, start, stop))
+            known = self._known(sha256)
+            self._kept.put(sha256, _Known(known.until, {**known.parts, part: found}))
         return found
+
+    def forget(self, sha256: str) -> None:
+        """Remember nothing of a file: what came of it was not what its page says."""
+        self._kept.put(sha256, _Known(0, {}))
+
+    def _known(self, sha256: str) -> _Known:
+        known, now = self._kept.get(sha256), time.monotonic()
+        return known if known is not None and now < known.until else _Known(now + _SECONDS, {})
 
     async def _asked(self, file: PageFile, start: int, stop: int) -> bytes:
         async with self._gate:

@@ -72,6 +72,7 @@ class Upstream:
             most_waiting=settings.upstream_max_waiting,
             max_bytes=settings.upstream_max_file_bytes,
             on_kept=self._came,
+            on_damaged=self._parts.forget,
         )
         ahead = 0 if settings.upstream_offline else settings.upstream_prefetch
         self._prefetcher = Prefetcher(self._pages, self._files, most=ahead, may_ask=self._passes)
