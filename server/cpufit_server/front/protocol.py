@@ -51,6 +51,8 @@ class FrontProtocol(ReasonProtocol):
         """Look for an answer; begin the way of ASGI where there is none."""
         self._answer = self._found()
         if self._answer is None:
+            # an answer that was written while this request was read already began to wait for the next one
+            self._unset_keepalive_if_required()
             super().on_headers_complete()
 
     def on_message_complete(self) -> None:

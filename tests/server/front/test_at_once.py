@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from typing import Any
 
 import pytest
+import uvicorn
 
 from cpufit_server.front.app import Front
+from cpufit_server.front.at_once import AtOnce
+from cpufit_server.front.protocol import FrontProtocol
 
 LINUX = "cp311-cp311-manylinux_2_17_x86_64"
 JSON = "application/vnd.pypi.simple.v1+json"
@@ -208,3 +214,43 @@ def test_who_reads_slowly_gets_everything(server: Any, lane: Lane, make_wheel: C
     sizes = {len(connection.answer()[2]) for _ in range(600)}
     connection.close()
     assert len(sizes) == 1
+
+
+class _QuickAndSlow:
+    """An application with one answer that stands ready, and others that take longer than a connection may be idle."""
+
+    def at_once(self, path: str, headers: Mapping[bytes, bytes], *, method: str) -> AtOnce | None:
+        del headers, method
+        return AtOnce(200, b"content-length: 5\r\n", b"quick") if path == "/quick" else None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        del scope, receive
+        await asyncio.sleep(1.5)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        await send({"type": "http.response.body", "body": b"slow"})
+
+
+def test_a_long_answer_behind_a_ready_one_is_not_cut_as_if_the_connection_were_idle() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(
+            _QuickAndSlow(),
+            http=FrontProtocol,
+            timeout_keep_alive=1,
+            lifespan="off",
+            log_level="error",
+            proxy_headers=False,
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            while not server.started and thread.is_alive():
+                time.sleep(0.005)
+            with closing(Connection(listener.getsockname()[1])) as connection:
+                connection.send(head("/quick"), head("/slow"))  # in one piece
+                bodies = [connection.answer()[2], connection.answer()[2]]
+        finally:
+            server.should_exit = True
+            thread.join()
+    assert bodies == [b"quick", b"slow"]
