@@ -6,6 +6,7 @@ import http.client
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -25,6 +26,7 @@ from tests.server.conftest import wheel_bytes
 from tests.server.upstream_index import upstream_server
 
 from cpufit_server.cli import main
+from cpufit_wheelhouse.catalog.reading import CATALOG
 from cpufit_wheelhouse.home import open_home
 
 pytestmark = [
@@ -354,6 +356,25 @@ def test_settings_that_no_worker_can_use_are_told_once(tmp_path: Path) -> None:
     )
     assert ended.returncode == 2
     assert ended.stderr.count("error: CPUFIT_UPSTREAM_UNKNOWN") == 1
+
+
+def test_what_keeps_a_worker_from_starting_is_told_and_ends_it_in_good_order(tmp_path: Path) -> None:
+    with open_home(tmp_path / "home") as home:
+        place = home.path / CATALOG
+    with closing(sqlite3.connect(place)) as catalog, catalog:
+        catalog.execute("UPDATE alembic_version SET version_num = '9999'")
+    ended = subprocess.run(
+        [sys.executable, "-m", "cpufit_server", "serve", "--port", str(free_port()), "--workers", "2"],
+        env=server_environment(tmp_path / "home", {}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "[catalog-too-new]" in ended.stderr
+    assert "worker 0 did not start: status 1" in ended.stderr
+    assert "Fatal Python error" not in ended.stderr
 
 
 def test_metrics_ports_leave_out_the_port_of_the_index(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

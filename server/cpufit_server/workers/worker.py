@@ -7,12 +7,12 @@ Standard output tells the parent that it serves.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import sys
 import threading
 from dataclasses import asdict, dataclass
-from typing import BinaryIO
 
 from cpufit_resolver.errors import CpufitError
 from cpufit_server.cli import REFUSED, USAGE, tell
@@ -45,14 +45,13 @@ class Order:
 
 def main() -> int:
     """Serve until the parent asks to stop or is gone; returns an exit code as the command's."""
-    parent = sys.stdin.buffer
-    order = Order.from_line(parent.readline())
+    order = Order.from_line(sys.stdin.buffer.readline())
     sockets = [socket.socket(fileno=number) for number in order.sockets]
     for one in sockets:
         one.set_inheritable(False)
     try:
         server = make_server(load_settings(**order.given), on_ready=_tell_parent)
-        threading.Thread(target=_stop_with, args=(parent, server), daemon=True).start()
+        threading.Thread(target=_stop_with, args=(sys.stdin.fileno(), server), daemon=True).start()
         return serve_until_stopped(server, sockets)
     except InvalidSetting as error:
         tell(error)
@@ -67,7 +66,8 @@ def _tell_parent() -> None:
     sys.stdout.buffer.flush()
 
 
-def _stop_with(parent: BinaryIO, server: Server) -> None:
-    while parent.read(1):
+def _stop_with(parent: int, server: Server) -> None:
+    # not through the buffer: whoever waits in it has its lock, without which Python aborts the process at its end
+    while os.read(parent, 1):
         pass
     server.handle_exit(signal.SIGTERM, None)
