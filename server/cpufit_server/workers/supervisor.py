@@ -99,6 +99,10 @@ class _Worker:
         return self._process
 
     @property
+    def was_started(self) -> bool:
+        return self._process is not None
+
+    @property
     def runs(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
@@ -178,7 +182,7 @@ class _Supervisor:
         if worker.heard():
             if worker.ready and not before and worker is self._workers[0] and self._stop_until is None:
                 for other in self._workers[1:]:
-                    if not other.runs:
+                    if not other.was_started:  # whose end is still to be heard is replaced then
                         self._start(other)
             return
         if out is not None:
