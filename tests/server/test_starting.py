@@ -249,6 +249,28 @@ def test_a_catalog_of_a_newer_cpufit_is_refused(home: Path, serve: Callable[...,
     assert "Traceback" not in server.log
 
 
+_FAULT = """
+import sys
+from cpufit_server.cli import main
+from cpufit_server.early import EarlyPages
+
+def fail(settings):
+    raise RuntimeError("nobody expected this")
+
+EarlyPages.open = fail
+raise SystemExit(main(sys.argv[1:]))
+"""
+
+
+def test_a_fault_of_ours_before_it_listens_ends_it(tmp_path: Path) -> None:
+    options = ("serve", "--home", str(tmp_path / "home"), "--port", str(free_port()))
+    ended = subprocess.run(
+        [sys.executable, "-c", _FAULT, *options], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert ended.returncode == 1
+    assert "nobody expected this" in ended.stderr
+
+
 class TestEarlyPages:
     CLIENTS: Mapping[str, Mapping[str, str]] = {
         "pip": {"accept": PIP, "user-agent": "pip/26.3 {}", "accept-encoding": "gzip, deflate"},

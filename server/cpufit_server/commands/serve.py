@@ -107,6 +107,9 @@ def make_server(settings: Settings, *, on_ready: Callable[[], object] = lambda: 
             host=settings.host,
             port=settings.port,
             http=FrontProtocol,
+            # what goes wrong before it listens ends it; by itself uvicorn would take that for an application without a
+            # beginning, and serve it
+            lifespan="on",
             # the public address comes from settings alone, never from what a client or a proxy says
             proxy_headers=False,
             server_header=False,
