@@ -37,12 +37,12 @@ class SqliteSerials:
     def of(self, name: str) -> int | None:
         """Return a project's serial, or that there is no such project.
 
-        A catalog that is locked for an instant, as while a migration runs, tells nothing: the question goes on to
-        where one can wait.
+        A catalog that is locked for an instant, as while a migration runs, or damaged tells nothing: the question goes
+        on to where one can wait, and where an error is told as one. Within the HTTP protocol it would be the client's.
         """
         try:
             row = self._connection.execute("SELECT serial FROM projects WHERE name = ?", (name,)).fetchone()
-        except sqlite3.OperationalError:
+        except sqlite3.DatabaseError:
             return None
         return NOT_HOSTED if row is None else int(row[0])
 

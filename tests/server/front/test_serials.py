@@ -24,3 +24,12 @@ def test_a_catalog_that_is_locked_tells_nothing_and_keeps_nobody_waiting(tmp_pat
     assert serials._connection.execute("PRAGMA busy_timeout").fetchone() == (0,), "the loop would wait"
     serials.close()
     other.close()
+
+
+def test_a_catalog_that_is_damaged_or_closed_tells_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite3"
+    path.write_bytes(b"no database" * 1000)
+    serials = SqliteSerials(path)
+    assert serials.of("demo") is None
+    serials.close()
+    assert serials.of("demo") is None
