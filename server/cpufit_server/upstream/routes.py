@@ -184,7 +184,7 @@ class _Keeping:
         if isinstance(found, Download):
             await found.ended()
         lies_under = found.sha256 if isinstance(found, Reading) else found.spool.sha256
-        cached = await self.upstream.kept_file(self.project, lies_under, self.filename)
+        cached = await self.upstream.kept_file(self.project, lies_under, self.filename, self.sha256)
         if cached is None or found.size is None:
             return
         kept = KeptFile(

@@ -230,11 +230,16 @@ class Upstream:
             return await run_in_threadpool(self._files.open, sha256) or file
         return running or file
 
-    async def kept_file(self, project: str, sha256: str, filename: str) -> CachedFile | None:
+    async def kept_file(self, project: str, sha256: str, filename: str, listed: str) -> CachedFile | None:
         """Return where a cached file lies, for who keeps it at hand; None where its reading is to be noticed here.
 
-        That is a wheel that waits for its inspection: each reading brings it to mind.
+        That is a wheel that waits for its inspection: each reading brings it to mind. Nor is one kept under a name that
+        its project's page does not have: an address may say any name, and each would be kept.
+
+        :param listed: the SHA-256 that the page lists it under; METADATA lies under another one
         """
+        if await self._find(project, listed, filename.removesuffix(".metadata"), ask=False) is None:
+            return None
         if self._inspections is not None and is_native(filename):
             known = await self._known_of(project)
             if sha256 not in known.verdicts:

@@ -203,6 +203,18 @@ class TestFiles:
             assert behind.settled() == []
             assert server.client.get(url, headers={"Range": "bytes=-5"}).content == data[-5:]
 
+    def test_one_is_not_kept_under_names_that_no_page_has(
+        self, running: Callable[..., Any], index: UpstreamIndex, behind: Behind
+    ) -> None:
+        url = index.add("other", "other-1.0.tar.gz", b"x")
+        with running() as server:
+            assert server.client.get(url).content == b"x"
+            behind.settled()
+            for made_up in (url.replace("other-1.0", "other-1.1"), url.replace("/other/", "/another/")):
+                for _ in range(2):
+                    assert server.client.get(made_up).content == b"x"
+                    assert behind.settled() == [made_up]
+
     def test_so_does_metadata(
         self, running: Callable[..., Any], index: UpstreamIndex, make_wheel: Callable[..., Any], behind: Behind
     ) -> None:
