@@ -17,6 +17,7 @@ from cpufit_wheelhouse.catalog.records import PlainPolicy, UnknownPolicy, Upstre
 from .problems import problem_response
 
 if TYPE_CHECKING:
+    from starlette.datastructures import Headers
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 Why = Annotated[
@@ -97,9 +98,9 @@ class BoundedBodies:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        announced = request.headers.get("content-length", "")
+        announced = announced_size(request.headers)
         told = f"a request has at most {self._most} bytes"
-        if announced.isdigit() and int(announced) > self._most:
+        if announced is not None and announced > self._most:
             body = {"code": "request-too-large", "message": told, "hint": "CPUFIT_MAX_REQUEST_BYTES sets the limit"}
             await problem_response(request, 413, body)(scope, receive, send)
             return
@@ -114,3 +115,12 @@ class BoundedBodies:
             return message
 
         await self._app(scope, receive_bounded, send)
+
+
+def announced_size(headers: Headers) -> int | None:
+    """Return how many bytes a body is said to have; None where nothing is said, or no number.
+
+    Zeros may stand before it, more than Python reads of a number; more digits than these 20 no server takes.
+    """
+    announced = headers.get("content-length", "")
+    return int(announced.lstrip("0")[:20] or "0") if announced.isdecimal() else None

@@ -30,6 +30,7 @@ from cpufit_wheelhouse.judgement import asks_for
 from cpufit_wheelhouse.pooled import InspectionPending
 
 from .auth import require
+from .bodies import announced_size
 from .errors import InvalidForm, UploadsDisabled, UploadTooLarge
 from .held import held_as_json
 from .multipart import FILE_FIELD, Form, FormLimits, FormReader
@@ -97,8 +98,8 @@ def _is_small(headers: Headers) -> bool:
 
     A client that asks first is answered first.
     """
-    announced = headers.get("content-length", "")
-    return announced.isdecimal() and int(announced[:20]) <= _SMALL and "expect" not in headers
+    announced = announced_size(headers)
+    return announced is not None and announced <= _SMALL and "expect" not in headers
 
 
 def _at_once(services: Services, request: Request, data: bytes) -> Response:
@@ -147,8 +148,8 @@ def _taken(services: Services, staged: StagedBlob, form: Form, query: str | None
 async def _receive(
     request: Request, body: AsyncIterator[bytes], staged: StagedBlob, grant: TokenGrant, settings: Settings
 ) -> Form:
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > settings.max_upload_bytes + _DRAIN:
+    announced = announced_size(request.headers)
+    if announced is not None and announced > settings.max_upload_bytes + _DRAIN:
         raise UploadTooLarge(
             f"the upload has more than {settings.max_upload_bytes} bytes",
             where=FILE_FIELD,

@@ -10,6 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.datastructures import Headers
+
+from cpufit_server.bodies import announced_size
 
 LINUX = "cp311-cp311-manylinux_2_17_x86_64"
 
@@ -312,6 +315,32 @@ def test_an_upload_that_announces_far_too_much_is_refused_before_it_is_sent(
             connection.sendall(request.encode())
             answer = connection.recv(65536)
         assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("zeros", [20, 5000])
+def test_a_size_with_zeros_before_it_is_that_size(server: Any, zeros: int) -> None:
+    """Nobody's body of any length is taken into memory, and nobody without a token sends one to its end."""
+    request = (
+        f"POST /legacy/ HTTP/1.1\r\nHost: x\r\nContent-Length: {'0' * zeros}{10**9}\r\n"
+        "Content-Type: multipart/form-data; boundary=b\r\n"
+    )
+    told = "Authorization: Bearer cpufit-none\r\n\r\n--b\r\n"
+    with socket.create_connection(("127.0.0.1", server.settings.port), timeout=10) as connection:
+        connection.sendall((request + told).encode())
+        connection.settimeout(20)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 403 ")
+    with socket.create_connection(("127.0.0.1", server.settings.port), timeout=10) as connection:
+        connection.sendall((request.replace("/legacy/", "/api/v1/reports") + "\r\n").encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize(
+    ("announced", "size"),
+    [(None, None), ("", None), ("no", None), ("-1", None), ("\xb2", None), ("0", 0), ("0" * 5000, 0)]
+    + [("0" * zeros + "65537", 65537) for zeros in (0, 20, 5000)],
+)
+def test_what_a_body_is_said_to_have(announced: str | None, size: int | None) -> None:
+    assert announced_size(Headers({} if announced is None else {"content-length": announced})) == size
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(server: Any, make_wheel: Callable[..., Any]) -> None:
