@@ -4,6 +4,7 @@ import base64
 import copy
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +207,18 @@ def test_a_labelled_wheel_is_stored_without_its_label_and_without_attestations(h
     filename = NAME.replace(".whl", "-x86_64_v3.whl")
     done = put(home, data, filename, submission=attested(filename, data))
     assert (done.file.filename, done.file.attestations_sha256) == (NAME, None)
+
+
+@pytest.mark.parametrize("note", ['"\\ud800"', "1e999", "[-1e999]"])
+def test_what_cannot_be_written_again_is_refused(note: str) -> None:
+    """Python reads it; no reader of the provenance object could."""
+    found = parse_attestations(json.dumps([{**GOOD, "note": "@@"}]).replace('"@@"', note))
+    with pytest.raises(InvalidAttestation):
+        provenance_object(found, NAME, SHA256)
+
+
+def test_however_deep_an_attestation_is_nested_it_is_taken_or_refused() -> None:
+    for depth in range(700, 1010):
+        with suppress(InvalidAttestation):
+            found = parse_attestations(json.dumps([{**GOOD, "note": "@@"}]).replace('"@@"', "[" * depth + "]" * depth))
+            assert provenance_object(found, NAME, SHA256)

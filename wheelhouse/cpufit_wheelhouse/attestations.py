@@ -80,7 +80,13 @@ def provenance_object(
             bundles.append(bundle := {"publisher": publisher, "attestations": []})
         bundle["attestations"].append(attestation.body)
     provenance = {"version": 1, "attestation_bundles": bundles}
-    return json.dumps(provenance, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    try:
+        return json.dumps(
+            provenance, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        ).encode()
+    except (ValueError, RecursionError) as error:
+        # half a character, 1e999, or nested to the last level that could be read
+        raise _invalid("it holds what cannot be written as JSON again", "attestations") from error
 
 
 def _comparable(filename: str) -> tuple[object, ...]:
