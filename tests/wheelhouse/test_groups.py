@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from cpufit_wheelhouse.catalog.engine import for_writing, open_engine
 from cpufit_wheelhouse.catalog.groups import MOST, Folders, GroupedWriter
+from cpufit_wheelhouse.errors import FileExists
 
 
 @pytest.fixture
@@ -167,3 +168,28 @@ def test_a_full_disk_takes_no_change_back_that_was_told_to_be_in(engine: Engine)
     assert numbers(engine) == set(range(9)) - told.keys()
     assert writer.make(lambda c, _: insert(c, 10)) == 10, "the next group is as good as ever"
     assert 10 in numbers(engine)
+
+
+def test_what_is_wrong_with_one_is_no_answer_to_the_others_when_all_is_taken_back(engine: Engine) -> None:
+    writer = GroupedWriter(for_writing(engine))
+    waiting_for_all(writer, 9)
+
+    def change(number: int) -> BaseException | None:
+        def make(connection: Connection, _: Folders) -> None:
+            insert(connection, number)
+            if number == 4:
+                # as SQLite does it where the disk cannot be read
+                connection.connection.cursor().execute("ROLLBACK")
+                raise FileExists("the fourth is here")
+
+        try:
+            writer.make(make)
+        except (FileExists, OperationalError) as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(9) as threads:
+        told = dict(enumerate(threads.map(change, range(9))))
+    assert isinstance(told.pop(4), FileExists)
+    assert all(isinstance(error, OperationalError) for error in told.values())
+    assert numbers(engine) == set()

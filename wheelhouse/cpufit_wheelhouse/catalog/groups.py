@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
 
+from cpufit_resolver.errors import CpufitError
 from cpufit_wheelhouse.blobs import fsync_folder
 
 from .engine import Writer
@@ -105,6 +106,8 @@ def _try(change: _Change[object], connection: Connection, folders: Folders) -> N
         except Exception as gone:
             # SQLite takes back all of a transaction where the disk is full or cannot be read: the savepoint is gone,
             # and with it what the changes before wrote. What came after would be committed each by itself.
+            if isinstance(error, CpufitError):  # what is wrong with this change alone is no answer to the others
+                raise
             raise error from gone
         return
     connection.exec_driver_sql(f"RELEASE SAVEPOINT {_SAVEPOINT}")
