@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from cpufit_wheelhouse.catalog.turns import Turns
 from cpufit_wheelhouse.process_locks import ProcessLocks
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the system has no such locks")
@@ -52,3 +54,17 @@ def test_a_lock_is_free_when_it_was_released_as_often_as_taken(tmp_path: Path) -
         locks.release("one")
         with another(tmp_path / "locks", "one") as (told, _):
             assert told == told_then
+
+
+def test_a_process_that_keeps_its_turn_is_waited_for_once(tmp_path: Path) -> None:
+    mine = Turns(str(tmp_path / "catalog"), 1.0)
+
+    def waited() -> float:
+        begin = time.monotonic()
+        with mine.turn():
+            return time.monotonic() - begin
+
+    with another(tmp_path / "catalog-turns", "table") as (told, _):
+        assert told == "True"
+        assert waited() >= 1.0
+        assert waited() < 1.0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     from .at_once import AnswersAtOnce, AtOnce
 
+_log = logging.getLogger(__name__)
 _METHODS = {b"GET": "GET", b"HEAD": "HEAD"}
 _BY_ASGI = frozenset({b"content-length", b"transfer-encoding", b"expect", b"upgrade"})
 """What comes with a body, or wants more than an answer."""
@@ -75,17 +78,23 @@ class FrontProtocol(ReasonProtocol):
         self.on_response_complete()
 
     def _found(self) -> AtOnce | None:
-        if self._application is None or self.flow.write_paused or self.transport.is_closing():
-            return None
-        if not getattr(self.cycle, "response_complete", True):
-            return None  # an answer is on its way, and this one's turn is after it
-        parser, url = self.parser, self.url
-        method = _METHODS.get(parser.get_method())
-        if method is None or b"?" in url or b"%" in url or b"#" in url or url[:1] != b"/":
-            return None
-        if parser.get_http_version() != "1.1" or not parser.should_keep_alive():
-            return None
         headers = dict(self.headers)
-        if len(headers) != len(self.headers) or not _BY_ASGI.isdisjoint(headers):
+        if self._application is None or not self._is_plain(headers):
             return None
-        return self._application.at_once(url.decode("ascii"), headers, method=method)
+        method = _METHODS[self.parser.get_method()]
+        try:
+            return self._application.at_once(self.url.decode("ascii"), headers, method=method)
+        except Exception:  # noqa: BLE001  # the parser would tell the client that it asked wrongly, and nobody else
+            _log.exception("a ready answer could not be given")
+            return None
+
+    def _is_plain(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Tell whether nothing is in the way of an answer: on the connection, in the first line, in the headers."""
+        if self.flow.write_paused or self.transport.is_closing() or not getattr(self.cycle, "response_complete", True):
+            return False
+        parser, url = self.parser, self.url
+        if parser.get_method() not in _METHODS or b"?" in url or b"%" in url or b"#" in url or url[:1] != b"/":
+            return False
+        if parser.get_http_version() != "1.1" or not parser.should_keep_alive():
+            return False
+        return len(headers) == len(self.headers) and _BY_ASGI.isdisjoint(headers)

@@ -192,7 +192,9 @@ class Downloads:
     def running(self, sha256: str) -> Download | None:
         """Return the download of a file that is on its way."""
         found = self._running.get(sha256)
-        return None if found is None or found[0].error is not None else found[0]
+        if found is None or found[0].error is not None or (found[0].done and not self._cache.has(sha256)):
+            return None  # one that could not be kept has nothing left to read
+        return found[0]
 
     def _ended(self, sha256: str, task: asyncio.Task[None]) -> None:
         if self._running.get(sha256, (None, None))[1] is task:  # after a failure another may run by now

@@ -254,3 +254,15 @@ def test_a_long_answer_behind_a_ready_one_is_not_cut_as_if_the_connection_were_i
             server.should_exit = True
             thread.join()
     assert bodies == [b"quick", b"slow"]
+
+
+def test_a_fault_of_ours_is_not_told_to_be_the_clients(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def failing(*words: Any, **more: Any) -> Any:
+        raise ZeroDivisionError("no ready answer")
+
+    monkeypatch.setattr(Front, "at_once", failing)
+    connection.send(head("/simple/fast/"))
+    assert connection.answer()[0] == b"HTTP/1.1 200 OK"
+    assert "no ready answer" in caplog.text

@@ -17,6 +17,8 @@ from cpufit_wheelhouse.process_locks import ProcessLocks
 
 _PAUSE = 0.0005
 """Seconds between two looks at whether another process has written."""
+_GRUDGE = 60.0
+"""Seconds for which nobody waits after one waited in vain: a process that was stopped keeps its turn."""
 _DOOR, _TABLE = "door", "table"
 
 
@@ -28,6 +30,7 @@ class Turns:
         self._locks = None if database in (None, "", ":memory:") else ProcessLocks(Path(f"{database}-turns"))
         self._patience = patience
         self._lock = threading.Lock()
+        self._hopeless_until = 0.0
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -44,13 +47,19 @@ class Turns:
                     self._locks.release(_TABLE)
 
     def _taken(self, locks: ProcessLocks) -> bool:
-        until = time.monotonic() + self._patience
-        if not _taken_by(locks, _DOOR, until):
-            return False
-        try:
-            return _taken_by(locks, _TABLE, until)
-        finally:
-            locks.release(_DOOR)
+        now = time.monotonic()
+        until = now + (self._patience if now >= self._hopeless_until else 0)
+        taken = False
+        if _taken_by(locks, _DOOR, until):
+            try:
+                taken = _taken_by(locks, _TABLE, until)
+            finally:
+                locks.release(_DOOR)
+        if taken:
+            self._hopeless_until = 0.0
+        elif now >= self._hopeless_until:
+            self._hopeless_until = time.monotonic() + _GRUDGE
+        return taken
 
 
 def _taken_by(locks: ProcessLocks, name: str, until: float) -> bool:
