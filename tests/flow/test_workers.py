@@ -298,7 +298,7 @@ def test_uploads_under_way_are_finished_when_all_stop(tmp_path: Path, number: si
         put(site.port, site.token, wheel_bytes("fast", "1.0"))
         large = wheel_bytes("fast", "2.0", extra=os.urandom(3 * 1024**2))
         with Upload(site.port, site.token, large) as upload:
-            assert eventually(lambda: any((tmp_path / "home" / "staging").iterdir()))
+            assert eventually(lambda: any((tmp_path / "home" / "staging").iterdir())), site.log
             site.parent.send_signal(number)
             wait_until_refused(site.port)
             assert upload.finish() == 200

@@ -30,7 +30,7 @@ _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 
 
 def required_names(metadata: bytes, most: int) -> list[str]:
-    """Return the normalised names of what a METADATA file requires without a marker (PEP 508), in its order.
+    """Return the normalised names of what a METADATA file requires without a marker, in its order.
 
     :param most: how many at most
     """
