@@ -89,6 +89,7 @@ def pages(run: Run) -> ByIndex:
 
     def measure(kind: Kind) -> dict[str, Figures]:
         with started(run, kind, shelf, PROJECT) as (index, _, _):
+            index.process.settle()
             found: dict[str, Figures] = {}
             if not kind.fills and index.upload_url is not None:
                 for project in shelf.projects:

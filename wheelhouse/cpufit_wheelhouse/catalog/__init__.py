@@ -110,7 +110,7 @@ _LATER = {
 
 
 def __getattr__(name: str) -> object:
-    """Load what no page needs (PEP 562)."""
+    """Load what no page needs."""
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_LATER[name]}", __name__), name)
