@@ -126,6 +126,8 @@ def serving(folder: Path, *options: str, **settings: str) -> Iterator[Site]:
     try:
         assert eventually(lambda: site.log.count("startup complete") == WORKERS), site.log
         _await_health(site.url, parent, folder / "log")
+        # the first pages come earlier: metrics are told when all is there
+        assert eventually(lambda: len(site.counted("cpufit_requests_total")) == WORKERS), site.log
         yield site
     finally:
         parent.terminate()

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from cpufit_resolver.errors import CpufitError
@@ -62,8 +63,8 @@ def main() -> int:
 
 
 def _tell_parent() -> None:
-    sys.stdout.buffer.write(READY)
-    sys.stdout.buffer.flush()
+    with suppress(BrokenPipeError):  # a parent that is gone is noticed by its other pipe
+        os.write(sys.stdout.fileno(), READY)
 
 
 def _stop_with(parent: int, server: Server) -> None:
