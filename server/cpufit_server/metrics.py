@@ -89,16 +89,23 @@ class Metrics:
     def served(self, settings: Settings, services: Services, ready: ReadyFigures) -> Iterator[None]:
         """Tell the metrics at ``/metrics`` of their own port while the block runs; does nothing without a port.
 
-        :raises OSError: the port is taken
+        :raises InvalidSetting: nothing can listen there, as where another process does
         """
         if settings.metrics_port is None:
             yield
             return
         collector = _Lazily(lambda: _of_services(services, ready))
         self._registry.register(collector)
-        server, thread = prometheus_client.start_http_server(
-            settings.metrics_port, settings.metrics_host, self._registry
-        )
+        try:
+            server, thread = prometheus_client.start_http_server(
+                settings.metrics_port, settings.metrics_host, self._registry
+            )
+        except OSError as error:
+            raise InvalidSetting(
+                f"metrics cannot be told at {settings.metrics_host}:{settings.metrics_port}: {error.strerror}",
+                where=f"{PREFIX}METRICS_PORT",
+                hint="choose another port; worker N takes the port plus N",
+            ) from error
         try:
             yield
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 import socket
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -22,12 +23,19 @@ from tests.flow.flow_machines import Outcome, clean_environment
 _SECRET = re.compile(r"cpufit-[A-Za-z0-9_-]{43}")
 
 
-def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+_SERVICES = range(12_000, 32_000)
+"""Ports below those that systems give to outgoing connections: none of them can come in between."""
+
+
+def free_port(together: int = 1) -> int:
+    """Return a port of the loopback interface that nobody uses now, the first of so many in a row."""
+    for _ in range(100):
+        first = random.choice(_SERVICES[:-together])
+        with ExitStack() as probes, suppress(OSError):
+            for port in range(first, first + together):
+                probes.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
+    raise AssertionError(f"no {together} free ports in a row")
 
 
 def server_environment(home: Path, settings: Mapping[str, str]) -> dict[str, str]:

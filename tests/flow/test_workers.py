@@ -6,6 +6,7 @@ import http.client
 import os
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -111,7 +112,7 @@ def eventually(holds: Callable[[], bool], seconds: float = 60) -> bool:
 @contextmanager
 def serving(folder: Path, *options: str, **settings: str) -> Iterator[Site]:
     """Run two workers, each of which serves when the block begins."""
-    home, port, metrics = folder / "home", free_port(), free_port()
+    home, port, metrics = folder / "home", free_port(), free_port(WORKERS)
     with open_home(home) as made:
         token = made.catalog.create_token(None, "test")
     told = {"CPUFIT_METRICS_PORT": str(metrics), "CPUFIT_WORKERS": str(WORKERS), **settings}
@@ -377,6 +378,26 @@ def test_what_keeps_a_worker_from_starting_is_told_and_ends_it_in_good_order(tmp
     assert "[catalog-too-new]" in ended.stderr
     assert "worker 0 did not start: status 1" in ended.stderr
     assert "Fatal Python error" not in ended.stderr
+
+
+def test_a_metrics_port_that_is_taken_is_told_without_a_traceback(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", free_port()))
+        taken.listen()
+        metrics = taken.getsockname()[1]
+        ended = subprocess.run(
+            [sys.executable, "-m", "cpufit_server", "serve", "--port", str(free_port())],
+            env=server_environment(tmp_path / "home", {"CPUFIT_METRICS_PORT": str(metrics)}),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert ended.returncode == 2
+    assert "[invalid-setting]" in ended.stderr
+    assert f"127.0.0.1:{metrics}" in ended.stderr
+    assert "CPUFIT_METRICS_PORT" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_metrics_ports_leave_out_the_port_of_the_index(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
