@@ -56,14 +56,19 @@ from cpufit_server.settings import load_settings
 settings = load_settings(home=Path(sys.argv[1]), port=int(sys.argv[2]), access_log=False)
 front = in_front_of(create_app(settings), settings)
 
+def waited():
+    "Return for how many seconds this thread was ready to run and had no core."
+    with open("/proc/thread-self/schedstat") as told:
+        return int(told.read().split()[1]) / 1e9
+
 async def watch():
     with open(sys.argv[3], "w", buffering=1) as told:
         while True:
-            due = time.monotonic() + {tick}
+            due, before = time.monotonic() + {tick}, waited()
             await asyncio.sleep({tick})
             late = time.monotonic() - due
             if late > 0.002:
-                print(json.dumps([time.monotonic(), late]), file=told)
+                print(json.dumps([time.monotonic(), late, max(0, late - (waited() - before))]), file=told)
 
 async def main():
     config = uvicorn.Config(
@@ -266,14 +271,15 @@ def run(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     phases = {}
     for phase, (started, ended) in spans.items():
         asked = pages.asked[phase]
-        stalled = [seconds for moment, seconds in late if started <= moment <= ended]
+        stalled = [(wall, own) for moment, wall, own in late if started <= moment <= ended]
         phases[phase] = {
             "seconds": round(ended - started, 1),
             "pages": len(asked.seconds),
             "p50_ms": round(statistics.median(asked.seconds) * 1e3, 1),
             "p99_ms": round(statistics.quantiles(asked.seconds, n=100)[98] * 1e3, 1),
             "failed": len(asked.failed),
-            "worst_stall_ms": round(max(stalled, default=0) * 1e3, 1),
+            "worst_stall_ms": round(max((wall for wall, _ in stalled), default=0) * 1e3, 1),
+            "worst_own_stall_ms": round(max((own for _, own in stalled), default=0) * 1e3, 1),
         }
     return {"phases": phases, "uploads": _counted(uploads), "pips": _counted(installed), "idle_lost": lost}
 
