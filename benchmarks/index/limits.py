@@ -4,68 +4,56 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import html
-import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
+from http.client import HTTPConnection
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from pathlib import Path
 from threading import Thread
+from urllib.parse import urlsplit
 
 from .data import Shelf, metadata_of
 
-JSON_TYPE = "application/vnd.pypi.simple.v1+json"
-_HEAD = '<!DOCTYPE html>\n<html><head><meta name="pypi:repository-version" content="1.1"><title>Links</title></head>'
+TYPES = {"json": "application/vnd.pypi.simple.v1+json", "html": "text/html"}
 
 
-def write_pages(shelf: Shelf, site: Path) -> None:
-    """Write each project's pages, as JSON and HTML, plain and compressed, and link the files beside them."""
-    names = "".join(f'<a href="{project}/">{project}</a><br>\n' for project in shelf.projects)
-    _write(site / "html" / "index.html", f"{_HEAD}<body>\n{names}</body></html>\n".encode())
-    for project in shelf.projects:
-        files = sorted((shelf.path / project).iterdir())
-        entries = [_entry(project, file) for file in files]
-        page = {
-            "meta": {"api-version": "1.1"},
-            "name": project,
-            "versions": [file.name.split("-")[1] for file in files],
-            "files": entries,
-        }
-        anchors = "".join(
-            f'<a href="{entry["url"]}#sha256={entry["hashes"]["sha256"]}" data-requires-python="&gt;=3.8" '
-            f'data-core-metadata="sha256={entry["core-metadata"]["sha256"]}">{html.escape(entry["filename"])}</a><br>\n'
-            for entry in entries
-        )
-        _write(site / "json" / project / "index.html", json.dumps(page, separators=(",", ":")).encode())
-        _write(site / "html" / project / "index.html", f"{_HEAD}<body>\n{anchors}</body></html>\n".encode())
-        (site / "files" / project).mkdir(parents=True, exist_ok=True)
-        for file in files:
-            target = site / "files" / project / file.name
-            if not target.exists():
-                os.link(file, target)
-                target.with_name(f"{file.name}.metadata").write_bytes(metadata_of(file))
+def write_site(shelf: Shelf, site: Path, simple_url: str) -> None:
+    """Write what a running index of this repository answers: each page in each format, plain and compressed.
 
+    The limits send the very bytes that this server sends. The files are linked to where its pages say that they are.
+    """
+    address = urlsplit(simple_url)
+    with closing(HTTPConnection(address.netloc, timeout=120)) as connection:
 
-def _entry(project: str, file: Path) -> dict:  # type: ignore[type-arg]
-    data = file.read_bytes()
-    return {
-        "filename": file.name,
-        "url": f"../../files/{project}/{file.name}",
-        "hashes": {"sha256": hashlib.sha256(data).hexdigest()},
-        "requires-python": ">=3.8",
-        "size": len(data),
-        "upload-time": "2026-01-01T00:00:00.000000Z",
-        "core-metadata": {"sha256": hashlib.sha256(metadata_of(file)).hexdigest()},
-        "yanked": False,
-    }
+        def ask(path: str, media_type: str, coding: str) -> bytes:
+            connection.request("GET", path, headers={"Accept": media_type, "Accept-Encoding": coding})
+            answer = connection.getresponse()
+            body = answer.read()
+            if answer.status != 200:
+                raise RuntimeError(f"{path}: {answer.status}")
+            return (
+                body if answer.getheader("Content-Encoding", "identity") == coding else gzip.compress(body, 6, mtime=0)
+            )
+
+        _write(site / "html" / "index.html", ask(address.path, TYPES["html"], "identity"))
+        for project, (form, media_type) in product(shelf.projects, TYPES.items()):
+            page = site / form / project / "index.html"
+            _write(page, ask(f"{address.path}{project}/", media_type, "identity"))
+            _write(page.with_name("index.html.gz"), ask(f"{address.path}{project}/", media_type, "gzip"))
+    for _, file in shelf.files():
+        target = site / "files" / hashlib.sha256(file.read_bytes()).hexdigest() / file.name
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.link(file, target)
+            target.with_name(f"{file.name}.metadata").write_bytes(metadata_of(file))
 
 
 def _write(path: Path, body: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(body)
-    path.with_name(path.name + ".gz").write_bytes(gzip.compress(body, 6, mtime=0))
 
 
 def page_of(base: str) -> Callable[[str, str], str]:
@@ -73,7 +61,7 @@ def page_of(base: str) -> Callable[[str, str], str]:
     return lambda project, form: f"{base}/{form}/{project}/"
 
 
-def nginx_settings(scratch: Path, port: int) -> str:
+def nginx_settings(scratch: Path, site: Path, port: int) -> str:
     """Return nginx's settings: one worker, in the foreground, nothing written."""
     return f"""
 daemon off; worker_processes 1; pid {scratch}/nginx.pid; user {_user()};
@@ -84,8 +72,8 @@ http {{
   uwsgi_temp_path {scratch}/uwsgi; scgi_temp_path {scratch}/scgi;
   types {{ }} default_type application/octet-stream;
   server {{
-    listen 127.0.0.1:{port}; root {scratch}/site;
-    location /json/ {{ default_type {JSON_TYPE}; }}
+    listen 127.0.0.1:{port}; root {site};
+    location /json/ {{ default_type {TYPES["json"]}; }}
     location /html/ {{ default_type text/html; }}
   }}
 }}
@@ -104,10 +92,9 @@ class _Silent(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def upstream(shelf: Shelf, scratch: Path) -> Iterator[str]:
+def upstream(site: Path) -> Iterator[str]:
     """Serve ready HTML pages for a proxy to read once; give the base address of their Simple API."""
-    write_pages(shelf, scratch / "site")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Silent, directory=str(scratch / "site"))) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Silent, directory=str(site))) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield f"http://127.0.0.1:{server.server_address[1]}/html/"

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from .data import LARGE, Shelf, fill_shelf
+from .limits import TYPES
 from .load import Load, Rate
 from .processes import wait_for
 from .servers import KINDS, Index, Kind, Missing
@@ -26,7 +27,6 @@ from .tools import Tools
 from .uploads import Uploading, upload
 
 PROJECT = "bench"
-TYPES = {"json": "application/vnd.pypi.simple.v1+json", "html": "text/html"}
 _SEQUENTIAL = 3
 
 Figures = dict[str, Any]
@@ -50,9 +50,10 @@ class Run:
     huge: int
 
     def folder(self, name: str) -> Path:
-        """Return an empty folder."""
+        """Return an empty folder, and forget what was made of it."""
         made = self.scratch / name
-        shutil.rmtree(made, ignore_errors=True)
+        for known in (made, made.with_name(f"{name}-site")):
+            shutil.rmtree(known, ignore_errors=True)
         made.mkdir(parents=True)
         return made
 
@@ -96,7 +97,10 @@ def pages(run: Run) -> ByIndex:
                     folder = str(shelf.path / project)
                     wanted = uploading(run, index, project=project, folder=folder)
                     found[f"filled {project}"] = upload(wanted)
-            for name, (url, headers, connections) in _targets(index).items():
+            targets = _targets(index)
+            for url, headers, connections in list(targets.values())[:1]:
+                run.load.rate(url, headers, connections=connections)  # caches of the machine fill, for everybody
+            for name, (url, headers, connections) in targets.items():
                 rate = run.load.rate(url, headers, connections=connections)
                 found[name] = rate.as_dict()
             found["memory"] = {"resident": index.process.resident()}

@@ -221,7 +221,7 @@ def proxpi(tools: Tools, shelf: Shelf, scratch: Path) -> Iterator[Index]:
     """Start proxpi in front of a ready index of the shelf's files, which the other core serves."""
     port, log = free_port(), scratch / "proxpi.log"
     flask = _program(tools, "proxpi", "flask")
-    with limits.upstream(shelf, scratch) as upstream:
+    with limits.upstream(_site(tools, shelf, scratch)) as upstream:
         environment = {"FLASK_APP": "proxpi.server", "PROXPI_INDEX_URL": upstream, "PROXPI_CACHE_DIR": str(scratch)}
         with running([flask, "run", "--port", str(port)], environment=environment, log=log) as process:
             url = f"http://127.0.0.1:{port}/index/"
@@ -235,17 +235,29 @@ def proxpi(tools: Tools, shelf: Shelf, scratch: Path) -> Iterator[Index]:
             )
 
 
+def _site(tools: Tools, shelf: Shelf, scratch: Path) -> Path:
+    """Write this server's pages of a shelf beside the shelf, once, and return where they are."""
+    site = shelf.path.with_name(f"{shelf.path.name}-site")
+    if not site.exists():
+        filling, source = scratch / "site", scratch / "source"
+        source.mkdir()
+        with cpufit(tools, shelf, source) as index:
+            wait_for(index.page(shelf.projects[0], "json"), index.process, index.log)
+            limits.write_site(shelf, filling, index.index_url)
+        filling.rename(site)
+    return site
+
+
 @contextmanager
 def nginx(tools: Tools, shelf: Shelf, scratch: Path) -> Iterator[Index]:
     """Start nginx with one worker on pages that are files, compressed beforehand."""
-    del tools
     program = system_program("nginx", "nginx-light")
     if program is None:
         raise Missing("nginx is not installed")
     port, log = free_port(), scratch / "nginx.log"
-    limits.write_pages(shelf, scratch / "site")
+    site = _site(tools, shelf, scratch)
     settings = scratch / "nginx.conf"
-    settings.write_text(limits.nginx_settings(scratch, port))
+    settings.write_text(limits.nginx_settings(scratch, site, port))
     with running([program, "-c", settings, "-e", scratch / "nginx.error"], environment={}, log=log) as process:
         base = f"http://127.0.0.1:{port}"
         yield Index(name="nginx", version="", process=process, log=log, page=limits.page_of(base))
@@ -255,11 +267,11 @@ def nginx(tools: Tools, shelf: Shelf, scratch: Path) -> Iterator[Index]:
 def raw(tools: Tools, shelf: Shelf, scratch: Path) -> Iterator[Index]:
     """Start a bare ASGI application with httptools and uvloop that has every page ready in memory."""
     port, log = free_port(), scratch / "raw.log"
-    limits.write_pages(shelf, scratch / "site")
+    site = _site(tools, shelf, scratch)
     program = _program(tools, "raw", "uvicorn")
     command: list[str | Path] = [program, "ready:app", "--app-dir", Path(__file__).parent, "--port", str(port)]
     command += ["--http", "httptools", "--loop", "uvloop", "--no-access-log", "--log-level", "warning"]
-    with running(command, environment={"READY_SITE": str(scratch / "site")}, log=log) as process:
+    with running(command, environment={"READY_SITE": str(site)}, log=log) as process:
         base = f"http://127.0.0.1:{port}"
         version = tools.version("raw")
         yield Index(name="raw ASGI", version=version, process=process, log=log, page=limits.page_of(base))
