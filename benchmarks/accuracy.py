@@ -1,6 +1,6 @@
 """How right the verdicts are: real wheels whose truth was measured, cpufit, auditwheel, and counting instructions.
 
-    python benchmarks/accuracy.py [--wheels DIR] [--probe] [--write]
+    python -m benchmarks.accuracy [--wheels DIR] [--probe] [--write]
 
 Wheels that are not in DIR are fetched with pip. What was judged is kept in ``truth/judged.json`` beside the rules'
 version; with ``--probe`` the wheels are imported on emulated CPUs as well (an hour). ``--write`` makes
@@ -59,7 +59,7 @@ def main() -> int:
         judged[one["wheel"]] = known = judge(find(one["wheel"], options.wheels), known if fresh else {}, options.probe)
         store.write_text(json.dumps(judged, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         print(one["wheel"], json.dumps(known), flush=True)
-    from accuracy_page import page, wrong  # noqa: PLC0415  # beside this script
+    from benchmarks.accuracy_page import page, wrong  # noqa: PLC0415  # beside this script
 
     if options.write:
         PAGE.write_text(page(needs, judged, read("measured.json"), read("cases.json")), encoding="utf-8")

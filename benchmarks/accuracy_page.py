@@ -14,7 +14,7 @@ SHORT = {"qemu64,-sse3,-cx16,-svm": "v1", "Conroe": "ssse3", "Penryn": "sse4.1",
 HEAD = """\
 # Accuracy
 
-<!-- Written by benchmarks/accuracy.py --write; a test holds it to its data. -->
+<!-- Written by python -m benchmarks.accuracy --write; a test holds it to its data. -->
 
 Fifty-five wheels from PyPI whose need was measured on emulated CPUs and by running operations beyond the import, and
 what is said of them. *Truth* `≤` is a ceiling: something that the wheel depends on stops first, so its own need is not

@@ -1,6 +1,6 @@
 """Which requirements of the specifications each index meets: tests/conformance against this server and against others.
 
-    python benchmarks/conformance.py [--only NAME]... [--tools FOLDER] [--json FILE] [--write]
+    python -m benchmarks.conformance [--only NAME]... [--tools FOLDER] [--json FILE] [--write]
 
 Each rival is installed with pip into an environment of its own and started on the loopback interface. Where there are
 uploads, the suite fills the index itself; the others get a folder of files and are only read, and so is the proxy, in
@@ -19,15 +19,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from benchmarks.conformance_page import page
+from benchmarks.index.data import fill_shelf
+from benchmarks.index.processes import wait_for
+from benchmarks.index.servers import KINDS, Kind, Missing
+from benchmarks.index.tools import Tools
+
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.conformance_page import page  # noqa: E402 - found through the line above
-from benchmarks.index.data import fill_shelf  # noqa: E402 - as above
-from benchmarks.index.processes import wait_for  # noqa: E402 - as above
-from benchmarks.index.servers import KINDS, Kind, Missing  # noqa: E402 - as above
-from benchmarks.index.tools import Tools  # noqa: E402 - as above
-
 PAGE = ROOT / "docs" / "reference" / "conformance.md"
 DATA = ROOT / "benchmarks" / "conformance.json"
 PROJECT = "conformance-probe"

@@ -16,7 +16,7 @@ def page(found: dict[str, Figures]) -> str:
     lines = [
         "# Conformance of this index and of others",
         "",
-        "Made by `python benchmarks/conformance.py --write`, which runs the suite of `tests/conformance/`",
+        "Made by `python -m benchmarks.conformance --write`, which runs the suite of `tests/conformance/`",
         "([how to run it](../how-to/check-an-index.md)) against each index on one machine. A cell is met/applies: what",
         "a specification leaves open and an index does not have is not counted, nor what needs an upload where there",
         "is none. How levels are set where nothing is specified is in the suite's",

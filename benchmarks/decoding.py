@@ -1,6 +1,6 @@
 """How fast instructions are counted by ISA: beside objdump, elfx86exts, capstone, iced-x86 in Python, in one run.
 
-    python benchmarks/decoding.py [--wheel WHEEL] [--member PART] [--inspect WHEEL]...
+    python -m benchmarks.decoding [--wheel WHEEL] [--member PART] [--inspect WHEEL]...
 
 Each peer gets the same library: by default numpy's OpenBLAS (fetched with pip), 20 MB of code. iced-x86 and capstone
 count mnemonics in a Python loop, as their documentation does; objdump and elfx86exts read the file. A peer that is not

@@ -1,6 +1,6 @@
 """Our detection beside archspec's, py-cpuinfo's and uv's: what each says of every emulated CPU, and what it costs.
 
-Usage: ``python benchmarks/detection.py [REPETITIONS]``; needs ``pip install -e '.[bench,dev]'``, the verdicts also gcc
+Usage: ``python -m benchmarks.detection [REPETITIONS]``; needs ``pip install -e '.[bench,dev]'``, the verdicts also gcc
 and qemu-x86_64 7.2. Three tables:
 
 - what a fresh process spends on a detection: CPU time (user and system, children included) of its imports and of the
@@ -25,8 +25,6 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.resolver import oracle
 

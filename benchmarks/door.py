@@ -1,6 +1,6 @@
 """What three indexes let in: the same uploads to cpufit, devpi-server and pypiserver, one after another.
 
-    python benchmarks/door.py [--only SERVER]... [--write]
+    python -m benchmarks.door [--only SERVER]... [--write]
 
 The peers are installed into environments of their own in a temporary folder, from the index that uv uses, and listen
 on the loopback. The uploads are those of ``tests/flow/upload_probes.py``. With ``--write`` the answers are kept in
@@ -21,15 +21,12 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from door_page import page, table
+from benchmarks.door_page import page, table
+from tests.flow.flow_rivals import Door, devpi, pypiserver
+from tests.flow.flow_server import running_server
+from tests.flow.upload_probes import HELD, project_of, status_of
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from tests.flow.flow_rivals import Door, devpi, pypiserver  # noqa: E402 - the root stands on the path only now
-from tests.flow.flow_server import running_server  # noqa: E402
-from tests.flow.upload_probes import HELD, project_of, status_of  # noqa: E402
-
 STORE = Path(__file__).with_name("door.json")
 PAGE = ROOT / "docs" / "reference" / "door.md"
 

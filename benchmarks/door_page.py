@@ -8,14 +8,14 @@ from typing import Any
 HEAD = """\
 # What comes in by the door
 
-<!-- Written by benchmarks/door.py --write; a test holds it to its data. -->
+<!-- Written by python -m benchmarks.door --write; a test holds it to its data. -->
 
 The same {count} uploads were sent to {servers} on {date}, to each server as it
 is installed, on the loopback; each upload has a project of its own. devpi's index was made with `volatile=False`, which
 keeps files from being replaced; pypiserver ran without passwords, which have no part in what is asked here.
 
 A **bold** status is not the one that is wanted; a bold 200 means that the file was taken.
-What each upload is: `tests/flow/upload_probes.py`. To repeat it: `python benchmarks/door.py`.
+What each upload is: `tests/flow/upload_probes.py`. To repeat it: `python -m benchmarks.door`.
 
 """
 

@@ -1,6 +1,6 @@
 """More wheels than those whose truth was adjudicated: the least emulated CPU each runs on, and the verdict on each.
 
-    python benchmarks/further.py [--wheels DIR] [--measure] [--only WHEEL]... [--write]
+    python -m benchmarks.further [--wheels DIR] [--measure] [--only WHEEL]... [--write]
 
 ``truth/further.json`` names wheels, the environment of each, the statement that was run in it, and the least CPU of the
 ladder on which that ended well. With ``--measure`` this is found out anew (two hours). The verdicts by machine code are
@@ -20,8 +20,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from accuracy import TRUTH, find, tokens
-from further_page import LADDER, below, page
+from benchmarks.accuracy import TRUTH, find, tokens
+from benchmarks.further_page import LADDER, below, page
 
 from cpufit_wheelhouse.inspection.verdict import RULES_VERSION
 from cpufit_wheelhouse.inspection.wheel import inspect_wheel

@@ -15,7 +15,7 @@ _ARCH = "x86_64"
 HEAD = """\
 # Further wheels
 
-<!-- Written by benchmarks/further.py --write; a test holds it to its data. -->
+<!-- Written by python -m benchmarks.further --write; a test holds it to its data. -->
 
 The wheels of [Accuracy](accuracy.md) served to find the rules. These were judged by the rules as they stood; on
 {fitted} of them the first reading was wrong and a rule was added or mended: {names}. The thresholds of

@@ -13,7 +13,7 @@ What is told beside times: how many answers were 5xx, how many connections were 
 
 Usage::
 
-    python benchmarks/load.py [--pips 200] [--environments 20] [--idle 2000] [--json FILE]
+    python -m benchmarks.load [--pips 200] [--environments 20] [--idle 2000] [--json FILE]
 """
 
 from __future__ import annotations
@@ -37,11 +37,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from tests.server.conftest import wheel_bytes  # noqa: E402 - the root stands on the path only now
+from tests.server.conftest import wheel_bytes
 
 _PROJECTS = 20
 _TICK = 0.005

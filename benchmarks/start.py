@@ -13,7 +13,7 @@ rounds, of which the medians are told.
 
 Usage::
 
-    python benchmarks/start.py [--files 100000] [--projects 5000] [--rounds 5] [--json FILE]
+    python -m benchmarks.start [--files 100000] [--projects 5000] [--rounds 5] [--json FILE]
 """
 
 from __future__ import annotations
@@ -30,12 +30,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.index.data import fill_shelf  # noqa: E402 - the root stands on the path only now
-from benchmarks.index.processes import ACCEPT, Process, free_port, running, wait_for  # noqa: E402
-from benchmarks.index.seeding import seed_home  # noqa: E402
+from benchmarks.index.data import fill_shelf
+from benchmarks.index.processes import ACCEPT, Process, free_port, running, wait_for
+from benchmarks.index.seeding import seed_home
 
 _PAGES = 1000
 _BARE = """

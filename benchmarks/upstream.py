@@ -1,6 +1,6 @@
 """What the cache costs and saves: an application installed directly, through a cold cache and through a warm one.
 
-Usage: ``python benchmarks/upstream.py [--application NAME] [--rounds N] [--pairs N] [--client pip|uv]``; needs
+Usage: ``python -m benchmarks.upstream [--application NAME] [--rounds N] [--pairs N] [--client pip|uv]``; needs
 ``pip install -e '.[dev]'`` and the index that this machine's pip uses. In each round a client with nothing cached
 installs the application into empty folders: once through a server with an empty home, then in pairs, in turning order,
 from the index itself and through that server. In the end the warm server is started again with ``--upstream-offline``
@@ -23,8 +23,6 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.flow.flow_clients import uv_program
 from tests.flow.flow_machines import clean_environment
@@ -134,7 +132,7 @@ def report(client: str, rounds: list[Round]) -> bool:
                 f"  {way:9}{min(seconds):7.1f}{statistics.median(seconds):7.1f}{max(seconds):7.1f}"
                 f"{medians[way]:8.2f}{statistics.median(cpu):8.2f}"
             )
-    return medians["cold"] <= COLD_LIMIT and medians["warm"] < 1
+    return bool(medians["cold"] <= COLD_LIMIT and medians["warm"] < 1)
 
 
 def main() -> int:
@@ -155,6 +153,7 @@ def main() -> int:
                 rounds.append(found)
                 print(client, number, found, flush=True)
             within &= report(client, rounds)
+            folder = Path(name) / f"{client}-{arguments.rounds - 1}"
             with running_server(folder / "server", "--upstream", "pip", "--upstream-offline") as server:
                 seconds = install(client, folder / "offline", arguments.application, f"{server.url}/simple/", settings)
             installed = len(list((folder / "offline" / "site").glob("*.dist-info")))

@@ -1,0 +1,17 @@
+"""What runs by hand leaves nothing out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_full_run_has_every_benchmark_that_is_a_program() -> None:
+    programs = {
+        path.stem for path in (ROOT / "benchmarks").glob("*.py") if '__name__ == "__main__"' in path.read_text("utf-8")
+    }
+    listed = re.search(r"for name in ([a-z ]+); do", (ROOT / ".ci" / "run").read_text("utf-8"))
+    assert listed is not None
+    assert set(listed[1].split()) == programs
