@@ -34,6 +34,7 @@ def wheel_bytes(
     tags: str = "py3-none-any",
     *,
     native: bool = False,
+    library: bytes = ELF,
     requires: tuple[str, ...] = (),
     requires_python: str = ">=3.8",
     extra: bytes = b"",
@@ -48,7 +49,7 @@ def wheel_bytes(
     metadata += "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
     members = {f"{name}/__init__.py": b"answer = 42\n" + extra}
     if native:
-        members[f"{name}/_native.so"] = ELF + extra
+        members[f"{name}/_native.so"] = library + extra
     members[f"{dist_info}/METADATA"] = (metadata + "\n").encode()
     purelib = "false" if native else "true"
     members[f"{dist_info}/WHEEL"] = (

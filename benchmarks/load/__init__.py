@@ -1,0 +1,1 @@
+"""Load as people bring it; see :mod:`.__main__`."""
