@@ -105,7 +105,7 @@ def _native_wheel(module: str, version: int) -> tuple[str, bytes]:
     found = find_spec(module)
     assert found is not None
     assert found.origin is not None
-    name = module.replace(".", "_").strip("_")
+    name = module.partition(".")[0]
     # never the same bytes twice: what was inspected once is known
     code = Path(found.origin).read_bytes() + f"{version}".encode()
     return wheel_bytes(name, f"{version}.0", "cp311-cp311-manylinux_2_17_x86_64", native=True, library=code)
