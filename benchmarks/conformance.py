@@ -36,7 +36,7 @@ Figures = dict[str, Any]
 def main() -> int:
     """Run the suite against each index, and print or write what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    kinds = {kind.name: kind for kind in KINDS if not kind.limit}
+    kinds = {kind.name: kind for kind in KINDS if kind.compared and not kind.limit}
     parser.add_argument("--only", action="append", choices=sorted(kinds), help="this index; give it again for another")
     parser.add_argument("--tools", type=Path, help="keep the rivals' environments there (default: a temporary folder)")
     parser.add_argument("--json", type=Path, help="write the figures there")
