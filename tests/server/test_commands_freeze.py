@@ -10,6 +10,7 @@ import pytest
 
 from cpufit_resolver import parse_need
 from cpufit_server.cli import main
+from cpufit_wheelhouse.catalog import NeedChange
 
 TAGS = "py3-none-manylinux_2_17_x86_64"
 UV = "uv/0.13.9"
@@ -78,7 +79,7 @@ def test_a_selector_that_says_what_is_not_true_any_more_is_kept_from_everybody(
     assert run("freeze", "fast", "1.0", "--why", "locked") == 0
     (file,) = server.home.catalog.files("fast")
     need = parse_need("x86_64_v3", frozenset({"x86_64"}))
-    server.home.catalog.change_need(file, need, seen=server.home.catalog.serial("fast"))
+    server.home.catalog.arrivals.change_need(NeedChange(file, need, seen=server.home.catalog.serial("fast")))
     assert selector(server)["hashes"] != before["hashes"]
     assert run("show", "fast") == 0
     assert "is not true any more" in capsys.readouterr().out

@@ -19,7 +19,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from cpufit_resolver.need import BASELINE_NEED, Need, parse_need
-from cpufit_wheelhouse.catalog import Asked, Catalog, CatalogChanged, NewDerived, NewFile, Project
+from cpufit_wheelhouse.catalog import Addition, Asked, Catalog, CatalogChanged, NeedChange, NewDerived, NewFile, Project
 from cpufit_wheelhouse.catalog.arrivals import spellings
 from cpufit_wheelhouse.catalog.schema import UtcDateTime
 from cpufit_wheelhouse.errors import NoSuchProject
@@ -89,7 +89,7 @@ def test_an_empty_catalog_hosts_nothing(catalog: Catalog) -> None:
 
 def test_a_file_comes_back_as_it_went_in(catalog: Catalog) -> None:
     before = datetime.now(timezone.utc)
-    stored = catalog.add_file("Demo", new_file(), seen=None)
+    stored = catalog.arrivals.add(Addition("Demo", new_file(), seen=None))
     assert catalog.files("demo") == (stored,)
     facts = {field.name: getattr(stored, field.name) for field in dataclasses.fields(NewFile)}
     assert NewFile(**facts) == new_file()
@@ -100,7 +100,7 @@ def test_a_file_comes_back_as_it_went_in(catalog: Catalog) -> None:
 
 def test_a_need_keeps_its_source_and_evidence(catalog: Catalog) -> None:
     need = Need.of(dict(V3.by_arch), source="inspected", evidence=("demo.so: vpaddd at 0x10",))
-    catalog.add_file("demo", new_file(need=need), seen=None)
+    catalog.arrivals.add(Addition("demo", new_file(need=need), seen=None))
     (stored,) = catalog.files("demo")
     assert stored.need is not None
     assert (stored.need, stored.need.source, stored.need.evidence) == (need, "inspected", need.evidence)
@@ -119,14 +119,14 @@ def test_a_need_keeps_its_source_and_evidence(catalog: Catalog) -> None:
 def test_a_stored_file_knows_whether_it_is_ordinary(
     catalog: Catalog, need: Need | None, key: str, source: str | None, ordinary: bool, cpu_specific: bool
 ) -> None:
-    catalog.add_file("demo", new_file(need=need), seen=None)
+    catalog.arrivals.add(Addition("demo", new_file(need=need), seen=None))
     (stored,) = catalog.files("demo")
     assert (stored.need_key, stored.need_source) == (key, source)
     assert (stored.ordinary, stored.cpu_specific) == (ordinary, cpu_specific)
 
 
 def test_the_first_file_makes_its_project_with_safe_policy(catalog: Catalog) -> None:
-    catalog.add_file("Demo.Thing", new_file(), seen=None)
+    catalog.arrivals.add(Addition("Demo.Thing", new_file(), seen=None))
     assert catalog.project("demo_thing") == Project(
         id=1,
         name="demo-thing",  # type: ignore[arg-type]  # a literal in normal form
@@ -140,7 +140,7 @@ def test_the_first_file_makes_its_project_with_safe_policy(catalog: Catalog) -> 
 
 
 def test_a_file_and_what_was_derived_of_it_come_in_together(catalog: Catalog) -> None:
-    stored = catalog.add_file("demo", new_file(), [labelled()], seen=None, variants=True)
+    stored = catalog.arrivals.add(Addition("demo", new_file(), seen=None, derived=[labelled()], variants=True))
     snapshot = catalog.snapshot("demo")
     assert snapshot is not None
     assert snapshot.project.variants
@@ -157,7 +157,7 @@ def test_nothing_comes_in_when_moving_the_blobs_fails(catalog: Catalog) -> None:
         raise OSError("no space left on device")
 
     with pytest.raises(OSError, match="no space"):
-        catalog.add_file("demo", new_file(), [labelled()], seen=None, before_commit=full)
+        catalog.arrivals.add(Addition("demo", new_file(), seen=None, derived=[labelled()], before_commit=full))
     assert catalog.project("demo") is None
 
 
@@ -169,13 +169,13 @@ def test_the_blobs_move_in_before_anybody_sees_the_row(catalog: Catalog, url: st
         return []
 
     with Catalog.open(url) as other:
-        catalog.add_file("demo", new_file(), seen=None, before_commit=look)
+        catalog.arrivals.add(Addition("demo", new_file(), seen=None, before_commit=look))
         assert (seen, len(other.files("demo"))) == ([0], 1)
 
 
 def test_a_decision_on_an_old_state_changes_nothing(catalog: Catalog) -> None:
-    catalog.add_file("demo", new_file(), seen=None)
-    stored = catalog.add_file("demo", new_file("1.1"), seen=1)
+    catalog.arrivals.add(Addition("demo", new_file(), seen=None))
+    stored = catalog.arrivals.add(Addition("demo", new_file("1.1"), seen=1))
     moved: list[Path] = []
 
     def move() -> list[Path]:
@@ -183,27 +183,27 @@ def test_a_decision_on_an_old_state_changes_nothing(catalog: Catalog) -> None:
         return moved
 
     with pytest.raises(CatalogChanged):
-        catalog.add_file("demo", new_file("1.2"), seen=1, before_commit=move)
+        catalog.arrivals.add(Addition("demo", new_file("1.2"), seen=1, before_commit=move))
     with pytest.raises(CatalogChanged):
-        catalog.add_file("demo", new_file("1.2"), seen=None, before_commit=move)
+        catalog.arrivals.add(Addition("demo", new_file("1.2"), seen=None, before_commit=move))
     with pytest.raises(CatalogChanged):
-        catalog.change_need(stored, V2, seen=1, before_commit=move)
+        catalog.arrivals.change_need(NeedChange(stored, V2, seen=1, before_commit=move))
     assert moved == []
     assert [file.version for file in catalog.files("demo")] == ["1.0", "1.1"]
 
 
 @pytest.mark.parametrize("other", [new_file(content="other"), new_file(need=V2)], ids=["same need", "same bytes"])
 def test_the_database_itself_holds_identity(catalog: Catalog, other: NewFile) -> None:
-    catalog.add_file("demo", new_file(), seen=None)
+    catalog.arrivals.add(Addition("demo", new_file(), seen=None))
     with pytest.raises(CatalogChanged) as caught:
-        catalog.add_file("demo", other, seen=1)
+        catalog.arrivals.add(Addition("demo", other, seen=1))
     assert isinstance(caught.value.__cause__, IntegrityError)
     assert (len(catalog.files("demo")), catalog.serial("demo")) == (1, 1)
 
 
 def test_a_changed_need_replaces_the_labelled_forms(catalog: Catalog) -> None:
-    stored = catalog.add_file("demo", new_file(need=V2), [labelled(label="x86_64_v2")], seen=None)
-    changed = catalog.change_need(stored, V3, [labelled()], seen=1, variants=True)
+    stored = catalog.arrivals.add(Addition("demo", new_file(need=V2), seen=None, derived=[labelled(label="x86_64_v2")]))
+    changed = catalog.arrivals.change_need(NeedChange(stored, V3, seen=1, derived=[labelled()], variants=True))
     assert changed == dataclasses.replace(stored, need=V3)
     assert catalog.files("demo") == (changed,)
     assert [derived.label for derived in catalog.derived("demo")] == ["x86_64_v3"]
@@ -214,14 +214,14 @@ def test_a_changed_need_replaces_the_labelled_forms(catalog: Catalog) -> None:
 
 
 def test_one_wheel_may_stand_in_two_projects(catalog: Catalog) -> None:
-    catalog.add_file("demo", new_file(), seen=None)
-    catalog.add_file("other", new_file(), seen=None)
+    catalog.arrivals.add(Addition("demo", new_file(), seen=None))
+    catalog.arrivals.add(Addition("other", new_file(), seen=None))
     assert [file.project for file in catalog.find_file(new_file().sha256)] == ["demo", "other"]
     assert catalog.find_file("0" * 64) == ()
 
 
 def test_a_selector_added_twice_is_one_and_changes_no_page(catalog: Catalog) -> None:
-    catalog.add_file("demo", new_file(), seen=None)
+    catalog.arrivals.add(Addition("demo", new_file(), seen=None))
     first = catalog.add_derived("Demo", selector())
     assert (first.file_id, first.project, catalog.serial("demo")) == (None, "demo", 2)
     assert catalog.add_derived("demo", selector()) == first
@@ -251,7 +251,7 @@ def test_policy_changes_what_is_given_and_the_serial(catalog: Catalog) -> None:
 
 def test_what_was_committed_is_there_after_opening_again(url: str) -> None:
     with Catalog.open(url) as first:
-        stored = first.add_file("demo", new_file(), [labelled()], seen=None)
+        stored = first.arrivals.add(Addition("demo", new_file(), seen=None, derived=[labelled()]))
     with Catalog.open(url) as second:
         assert second.files("demo") == (stored,)
 
@@ -302,7 +302,7 @@ def in_threads(count: int, work: Callable[[int], object]) -> list[BaseException]
 def add_until_it_is_in(catalog: Catalog, new: NewFile) -> None:
     while True:
         try:
-            catalog.add_file("demo", new, seen=catalog.serial("demo"))
+            catalog.arrivals.add(Addition("demo", new, seen=catalog.serial("demo")))
         except CatalogChanged:
             continue
         return
@@ -319,7 +319,7 @@ def test_many_threads_lose_no_file(catalog: Catalog) -> None:
 
 def test_of_many_threads_with_one_identity_one_wins(catalog: Catalog) -> None:
     catalog.ensure_project("demo")
-    errors = in_threads(8, lambda number: catalog.add_file("demo", new_file(content=str(number)), seen=1))
+    errors = in_threads(8, lambda number: catalog.arrivals.add(Addition("demo", new_file(content=str(number)), seen=1)))
     assert [type(error) for error in errors] == [CatalogChanged] * 7
     assert len(catalog.files("demo")) == 1
 
@@ -360,8 +360,8 @@ def test_a_value_outside_the_vocabulary_is_refused_by_the_database(catalog: Cata
 
 def test_a_new_file_meets_those_of_its_name_bytes_and_release(catalog: Catalog) -> None:
     for version in ("1.0", "1.0.0", "2.0", "3.0"):
-        catalog.add_file("demo", new_file(version, content=version), seen=catalog.serial("demo"))
-    catalog.add_file("other", new_file("1.0", content="1.0"), seen=None)
+        catalog.arrivals.add(Addition("demo", new_file(version, content=version), seen=catalog.serial("demo")))
+    catalog.arrivals.add(Addition("other", new_file("1.0", content="1.0"), seen=None))
     whole = catalog.snapshot("demo")
     assert whole is not None
     near = catalog.arrivals.meeting("Demo", new_file("1.0", content="other"), Asked(sizes=True)).snapshot
@@ -379,7 +379,7 @@ def test_a_new_file_meets_those_of_its_name_bytes_and_release(catalog: Catalog) 
 def test_a_file_that_makes_its_project_meets_those_that_look_like_it(catalog: Catalog) -> None:
     began = datetime.now(timezone.utc)
     for name in ("pil-low", "P1llow", "numpy"):
-        catalog.add_file(name, new_file(content=name), seen=None)
+        catalog.arrivals.add(Addition(name, new_file(content=name), seen=None))
     met = catalog.arrivals.meeting("pillow", new_file(), Asked(lookalikes=True, made_since=began))
     assert sorted(met.lookalikes) == ["p1llow", "pil-low"]
     assert met.projects_made == 3
@@ -391,7 +391,7 @@ def test_a_file_that_makes_its_project_meets_those_that_look_like_it(catalog: Ca
 def test_what_an_upload_asks_is_found_by_indexes(catalog: Catalog) -> None:
     """A scan would make an upload cost more the more there is."""
     asked = Asked(sizes=True, lookalikes=True, made_since=datetime.now(timezone.utc))
-    catalog.add_file("demo", new_file(), seen=None)
+    catalog.arrivals.add(Addition("demo", new_file(), seen=None))
     plans: list[str] = []
 
     def explain(_connection: object, cursor: DBAPICursor, statement: str, parameters: object, *_: object) -> None:
@@ -409,7 +409,7 @@ def test_what_an_upload_asks_is_found_by_indexes(catalog: Catalog) -> None:
 
 
 def test_a_file_that_came_in_is_told_as_it_is_read(catalog: Catalog) -> None:
-    told = catalog.add_file("Demo", new_file(), seen=None)
+    told = catalog.arrivals.add(Addition("Demo", new_file(), seen=None))
     assert catalog.files("demo") == (told,)
 
 
@@ -435,7 +435,7 @@ def test_a_release_is_found_however_it_is_spelled(version: str, some: set[str]) 
 def test_a_release_is_found_however_long_it_is_written(catalog: Catalog) -> None:
     zeros = ".0" * 20
     for version in (f"1{zeros}", f"1{zeros}rc1", f"1{zeros}.1", f"1{zeros}1"):
-        catalog.add_file("demo", new_file(version, content=version), seen=catalog.serial("demo"))
+        catalog.arrivals.add(Addition("demo", new_file(version, content=version), seen=catalog.serial("demo")))
     for version, found in (("1.0", f"1{zeros}"), ("1rc1", f"1{zeros}rc1")):
         met = catalog.arrivals.meeting("demo", new_file(version)).snapshot
         assert met is not None

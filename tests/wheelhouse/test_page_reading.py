@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from cpufit_resolver.need import Need, parse_need
-from cpufit_wheelhouse.catalog import Catalog, CatalogChanged, NewDerived, NewFile
+from cpufit_wheelhouse.catalog import Addition, Catalog, CatalogChanged, NewDerived, NewFile
 from cpufit_wheelhouse.catalog.reading import PageReader
 
 SAID = {"who": "mara", "why": "broken"}
@@ -76,9 +76,9 @@ def fill(catalog: Catalog) -> None:
         properties={"x86_64": {"level": ["v3"]}},
         metadata_sha256="e" * 64,
     )
-    catalog.add_file("DEMO", new_file("1.0", inspected), [label], seen=None)
+    catalog.arrivals.add(Addition("DEMO", new_file("1.0", inspected), seen=None, derived=[label]))
     for file in (new_file("1.0", sdist=True), new_file("1.1"), new_file("2.0", V3)):
-        catalog.add_file("demo", file, seen=catalog.serial("demo"))
+        catalog.arrivals.add(Addition("demo", file, seen=catalog.serial("demo")))
     selector = NewDerived(version="1.0", kind="selector", filename="demo-1.0.tar.gz", sha256="5" * 64, size=9)
     catalog.add_derived("demo", selector)
     catalog.set_policy("demo", variants=True, build_sdist=True, instead="Other.One", upstream="merge")

@@ -36,7 +36,19 @@ from .archive_limits import DEFAULT_LIMITS, ArchiveLimits
 from .arriving import ArrivingBytes, sdist_facts, wheel_facts
 from .attestations import provenance_object
 from .blobs import BlobStore, StagedBlob
-from .catalog import Arrival, Asked, Catalog, CatalogChanged, Decision, Meeting, NewFile, StoredFile, decide
+from .catalog import (
+    Addition,
+    Arrival,
+    Asked,
+    Catalog,
+    CatalogChanged,
+    Decision,
+    Meeting,
+    NeedChange,
+    NewFile,
+    StoredFile,
+    decide,
+)
 from .catalog.records import BelowVerdict
 from .errors import MetadataMismatch, StoreError
 from .forms import Forms, labelled_forms
@@ -302,31 +314,35 @@ class Ingest:
         )
 
     def _write(self, arrival: Arrival, offer: _Offer, decided: _Round, forms: Forms) -> StoredFile:
-        derived = [form for _, form in forms]
-
         def move_blobs_in() -> list[Path]:
             return [folder for staged in _blobs_of(offer, forms) for folder in self._blobs.move(staged)]
 
-        existing = decided.decision.existing
-        if existing is None or decided.seen is None:
+        derived = [form for _, form in forms]
+        variants, verdict = offer.turns_variants_on, offer.verdict
+        existing, seen = decided.decision.existing, decided.seen
+        if existing is None or seen is None:
             return arrival.add(
-                offer.project,
-                offer.new,
-                derived,
-                seen=decided.seen,
-                variants=offer.turns_variants_on,
-                verdict=offer.verdict,
-                before_commit=move_blobs_in,
+                Addition(
+                    offer.project,
+                    offer.new,
+                    seen,
+                    derived=derived,
+                    variants=variants,
+                    verdict=verdict,
+                    before_commit=move_blobs_in,
+                )
             )
         need = BASELINE_NEED if offer.new.need is None else offer.new.need  # decide() changes no need to unknown
         return arrival.change_need(
-            existing,
-            need,
-            derived,
-            seen=decided.seen,
-            variants=offer.turns_variants_on,
-            verdict=offer.verdict,
-            before_commit=move_blobs_in,
+            NeedChange(
+                existing,
+                need,
+                seen,
+                derived=derived,
+                variants=variants,
+                verdict=verdict,
+                before_commit=move_blobs_in,
+            )
         )
 
     def _judged(self, staged: StagedBlob, info: WheelInfo, declared: str | None, verdict: Verdict | None) -> Judgement:

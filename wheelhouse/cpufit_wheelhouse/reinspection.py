@@ -20,7 +20,7 @@ from cpufit_resolver.need import BASELINE_NEED, Need
 from .archive import WheelInfo, open_wheel
 from .archive_limits import DEFAULT_LIMITS, ArchiveLimits
 from .blobs import BlobStore
-from .catalog import OVERRIDE, UNKNOWN_KEY, Catalog, CatalogChanged, ProjectSnapshot, StoredFile
+from .catalog import OVERRIDE, UNKNOWN_KEY, Catalog, CatalogChanged, NeedChange, ProjectSnapshot, StoredFile
 from .forms import labelled_forms
 from .inspection.verdict import RULES_VERSION, Verdict
 from .judgement import STATED, Inspector, Override, asks_for, overridden, settled, stated_need
@@ -167,8 +167,9 @@ class Reinspection:
             def move_blobs_in() -> list[Path]:
                 return [folder for staged, _ in forms for folder in self.blobs.move(staged)]
 
-            return self.catalog.change_need(
-                file, need, [form for _, form in forms], seen=seen, verdict=verdict, before_commit=move_blobs_in
+            derived = [form for _, form in forms]
+            return self.catalog.arrivals.change_need(
+                NeedChange(file, need, seen, derived=derived, verdict=verdict, before_commit=move_blobs_in)
             )
 
 

@@ -4,7 +4,7 @@
 
     records.py     the values that go in and come out
     lifecycle.py   yanks, statuses and deletions; journal.py: who did what, when and why
-    arrivals.py    what a new file meets, and its way in; groups.py: those who wait share a commit
+    arrivals.py    what a new file meets, its way in, and another need of it; groups.py: those who wait share a commit
     identity.py    the rules: when two files are the same, further variants, or in each other's way (pure)
     catalog.py     Catalog: one transaction per change
     statements.py  the statements that these consist of; rows.py: values to rows and back
@@ -49,7 +49,7 @@ from .records import (
 )
 
 if TYPE_CHECKING:
-    from .arrivals import Arrival, Asked, Meeting
+    from .arrivals import Addition, Arrival, Asked, Meeting, NeedChange
     from .catalog import Catalog
     from .demands import DemandLimits
     from .identity import Decision, decide
@@ -62,6 +62,7 @@ __all__ = [
     "SCOPES",
     "UNKNOWN_KEY",
     "USUAL_SCOPES",
+    "Addition",
     "Arrival",
     "Asked",
     "Catalog",
@@ -76,6 +77,7 @@ __all__ = [
     "Hiding",
     "JournalEntry",
     "Meeting",
+    "NeedChange",
     "NewDerived",
     "NewFile",
     "NewHeld",
@@ -92,6 +94,7 @@ __all__ = [
 ]
 
 _LATER = {
+    "Addition": "arrivals",
     "Arrival": "arrivals",
     "Asked": "arrivals",
     "Catalog": "catalog",
@@ -99,6 +102,7 @@ _LATER = {
     "DemandLimits": "demands",
     "HeldFile": "inspections",
     "Meeting": "arrivals",
+    "NeedChange": "arrivals",
     "NewHeld": "inspections",
     "OVERRIDE": "inspections",
     "Reference": "references",

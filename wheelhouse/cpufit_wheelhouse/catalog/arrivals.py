@@ -6,7 +6,7 @@ The statements are made once: to make one anew takes as long as to execute it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -68,6 +68,43 @@ class Meeting:
 NOTHING_ASKED = Asked()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileChange:
+    """What was decided of a file, on its way into the transaction that writes it."""
+
+    derived: Sequence[NewDerived] = ()
+    """What was made of the file, all of it."""
+    variants: bool = False
+    """Whether the project's variants are turned on."""
+    verdict: Verdict | None = None
+    """What the file's machine code was found to need, to be kept with it."""
+    before_commit: Callable[[], Iterable[Path]] = tuple
+    """Called when the rows are in and no other writer can take their place: moves the blobs in, and returns the folders
+    that have to reach the disk before the commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addition(FileChange):
+    """A file that comes in."""
+
+    project: str
+    """Its name; as written here it is shown if the file makes the project."""
+    new: NewFile
+    seen: int | None
+    """The serial on which the decision rests; None if the project was not hosted."""
+
+
+@dataclass(frozen=True, slots=True)
+class NeedChange(FileChange):
+    """Another need of a file that is here."""
+
+    file: StoredFile
+    need: Need | None
+    """None where it becomes unknown."""
+    seen: int
+    """The serial on which the decision rests."""
+
+
 class Arrival:
     """One file's way in, inside the transaction that writes it: what is read there stays true until the commit."""
 
@@ -83,62 +120,40 @@ class Arrival:
         """Return what a new file meets."""
         return meet(self._connection, canonicalize_name(project), new, asked)
 
-    def add(
-        self,
-        project: str,
-        new: NewFile,
-        derived: Iterable[NewDerived] = (),
-        *,
-        seen: int | None,
-        variants: bool = False,
-        verdict: Verdict | None = None,
-        before_commit: Callable[[], Iterable[Path]] = tuple,
-    ) -> StoredFile:
+    def add(self, addition: Addition) -> StoredFile:
         """Add a file and what was derived of it; a project is made by its first file.
 
-        :param project: its name; as written here it is shown if the project is made
-        :param seen: the serial on which the decision rests; None if the project was not hosted
-        :param variants: turn the project's variants on
-        :param verdict: what its machine code was found to need, to be kept with it
-        :param before_commit: called when the rows are in and no other writer can take their place: moves the blobs in,
-            and returns the folders that have to reach the disk before the commit
         :raises CatalogChanged: the project moved on since
         """
-        project_id = statements.claim(self._connection, project, seen, variants=variants)
+        new, connection = addition.new, self._connection
+        project_id = statements.claim(connection, addition.project, addition.seen, variants=addition.variants)
         now = datetime.now(timezone.utc)
         row = {**rows.file_columns(new), "project_id": project_id, "uploaded_at": now}
-        key: tuple[int, ...] = tuple(self._connection.execute(_INSERT, row).inserted_primary_key or ())
-        statements.insert_derived(self._connection, derived, project_id, key[0], now)
-        if verdict is not None:
-            write_verdict(self._connection, new.sha256, verdict)
-        self._folders.update(before_commit())
-        return rows.stored(new, id=key[0], project=canonicalize_name(project), uploaded_at=now)
+        key: tuple[int, ...] = tuple(connection.execute(_INSERT, row).inserted_primary_key or ())
+        statements.insert_derived(connection, addition.derived, project_id, key[0], now)
+        self._finish(addition, new.sha256)
+        return rows.stored(new, id=key[0], project=canonicalize_name(addition.project), uploaded_at=now)
 
-    def change_need(
-        self,
-        file: StoredFile,
-        need: Need | None,
-        derived: Iterable[NewDerived] = (),
-        *,
-        seen: int,
-        variants: bool = False,
-        verdict: Verdict | None = None,
-        before_commit: Callable[[], Iterable[Path]] = tuple,
-    ) -> StoredFile:
-        """Change what a file needs, and replace what was derived of it; parameters and errors as for :meth:`add`.
+    def change_need(self, change: NeedChange) -> StoredFile:
+        """Change what a file needs, and replace what was derived of it.
 
         Labelled wheels of the old need go out of the catalog: their labels promise too much.
+
+        :raises CatalogChanged: the project moved on since
         """
-        files, connection = schema.files, self._connection
-        project_id = statements.claim(connection, file.project, seen, variants=variants)
+        file, need, connection, files = change.file, change.need, self._connection, schema.files
+        project_id = statements.claim(connection, file.project, change.seen, variants=change.variants)
         columns = rows.need_columns(need, UNKNOWN_KEY if need is None else need.key)
         connection.execute(update(files).where(files.c.id == file.id).values(columns))
         connection.execute(delete(schema.derived).where(schema.derived.c.file_id == file.id))
-        statements.insert_derived(connection, derived, project_id, file.id, datetime.now(timezone.utc))
-        if verdict is not None:
-            write_verdict(connection, file.sha256, verdict)
-        self._folders.update(before_commit())
+        statements.insert_derived(connection, change.derived, project_id, file.id, datetime.now(timezone.utc))
+        self._finish(change, file.sha256)
         return statements.find_file(connection, file.id)
+
+    def _finish(self, change: FileChange, sha256: str) -> None:
+        if change.verdict is not None:
+            write_verdict(self._connection, sha256, change.verdict)
+        self._folders.update(change.before_commit())
 
 
 class ArrivalTable:
@@ -157,6 +172,14 @@ class ArrivalTable:
     def commits(self) -> int:
         """How many transactions brought files in since the catalog was opened."""
         return self._grouped.commits
+
+    def add(self, addition: Addition) -> StoredFile:
+        """Add a file as :meth:`Arrival.add` does, in a transaction of its own; errors as for :meth:`settle`."""
+        return self.settle(addition.new.filename, lambda arrival: arrival.add(addition))
+
+    def change_need(self, change: NeedChange) -> StoredFile:
+        """Change a need as :meth:`Arrival.change_need` does, in a transaction of its own; errors as there."""
+        return self.settle(change.file.filename, lambda arrival: arrival.change_need(change))
 
     def settle(self, filename: str, change: Callable[[Arrival], _T]) -> _T:
         """Let a change look and write in one transaction, and return what it returned when that is committed.

@@ -7,7 +7,7 @@ and nothing was written, so that it decides anew. A large wheel is hashed and re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
@@ -17,11 +17,10 @@ from packaging.utils import canonicalize_name
 from sqlalchemy import URL, Engine, select, update
 from sqlalchemy.exc import IntegrityError
 
-from cpufit_resolver.need import Need
 from cpufit_wheelhouse.inspection.verdict import Verdict
 
 from . import rows, schema, statements
-from .arrivals import Arrival, ArrivalTable
+from .arrivals import ArrivalTable
 from .demands import DemandTable
 from .engine import copy_database, for_writing, migrate, open_engine
 from .figures import read_figures
@@ -39,7 +38,6 @@ from .records import (
     DerivedFile,
     DerivedKind,
     NewDerived,
-    NewFile,
     PlainPolicy,
     Project,
     ProjectSnapshot,
@@ -234,65 +232,7 @@ class Catalog:
                 project = statements.hosted(connection, name)
         return project
 
-    # Changing files.
-
-    def add_file(
-        self,
-        project: str,
-        new: NewFile,
-        derived: Iterable[NewDerived] = (),
-        *,
-        seen: int | None,
-        variants: bool = False,
-        verdict: Verdict | None = None,
-        before_commit: Callable[[], Iterable[Path]] = tuple,
-    ) -> StoredFile:
-        """Add a file and what was derived of it, in one transaction; a project is made by its first file.
-
-        :param project: its name; as written here it is shown if the project is made
-        :param seen: the serial on which the decision rests; None if the project was not hosted
-        :param variants: turn the project's variants on
-        :param verdict: what its machine code was found to need, to be kept with it
-        :param before_commit: called when the rows are in and no other writer can take their place: moves the blobs in,
-            and returns the folders that have to reach the disk before the commit
-        :raises CatalogChanged: the project moved on since
-        """
-
-        def add(arrival: Arrival) -> StoredFile:
-            return arrival.add(
-                project, new, derived, seen=seen, variants=variants, verdict=verdict, before_commit=before_commit
-            )
-
-        return self.arrivals.settle(new.filename, add)
-
-    def change_need(
-        self,
-        file: StoredFile,
-        need: Need | None,
-        derived: Iterable[NewDerived] = (),
-        *,
-        seen: int,
-        variants: bool = False,
-        verdict: Verdict | None = None,
-        before_commit: Callable[[], Iterable[Path]] = tuple,
-    ) -> StoredFile:
-        """Change what a file needs, and replace what was derived of it, in one transaction.
-
-        Labelled wheels of the old need go out of the catalog: their labels promise too much.
-
-        :param seen: the serial on which the decision rests
-        :param variants: turn the project's variants on
-        :param verdict: as in :meth:`add_file`
-        :param before_commit: as in :meth:`add_file`
-        :raises CatalogChanged: the project moved on since
-        """
-
-        def change(arrival: Arrival) -> StoredFile:
-            return arrival.change_need(
-                file, need, derived, seen=seen, variants=variants, verdict=verdict, before_commit=before_commit
-            )
-
-        return self.arrivals.settle(file.filename, change)
+    # Changing files; for those that come in, and for needs, see cpufit_wheelhouse.catalog.arrivals.
 
     def keep_verdict(self, sha256: str, verdict: Verdict) -> None:
         """Keep a verdict that changes no file's need."""

@@ -23,7 +23,7 @@ from typing import Literal
 from cpufit_resolver.errors import CpufitError
 from cpufit_wheelhouse.archive import open_wheel
 from cpufit_wheelhouse.blobs import fsync_folder
-from cpufit_wheelhouse.catalog import CatalogChanged, ProjectSnapshot, Reference, StoredFile
+from cpufit_wheelhouse.catalog import CatalogChanged, NeedChange, ProjectSnapshot, Reference, StoredFile
 from cpufit_wheelhouse.forms import labelled_forms
 from cpufit_wheelhouse.home import Home
 from cpufit_wheelhouse.reinspection import own_name
@@ -187,8 +187,9 @@ class Repair:
             def move_blobs_in() -> list[Path]:
                 return [folder for staged, _ in forms for folder in self.home.blobs.move(staged, over=True)]
 
-            self.home.catalog.change_need(
-                file, file.need, [form for _, form in forms], seen=seen, before_commit=move_blobs_in
+            derived = [form for _, form in forms]
+            self.home.catalog.arrivals.change_need(
+                NeedChange(file, file.need, seen, derived=derived, before_commit=move_blobs_in)
             )
         return bool(forms)
 
