@@ -50,6 +50,17 @@ class NoInspector:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class KnownVerdict:
+    """Reads nothing either: the answer is known already."""
+
+    verdict: Verdict
+
+    def inspect(self, path: Path, info: WheelInfo) -> Verdict:  # noqa: ARG002  # the port's arguments
+        """Return what is known."""
+        return self.verdict
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
     """An operator's word that stands above everything else: who said it, when and why."""

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cpufit_resolver.need import BASELINE_NEED, Need
-
-from .archive import WheelInfo
-from .blobs import StagedBlob
-from .catalog import NewFile
-from .metadata import dependency_signature
-from .sdist import SdistInfo
+from cpufit_wheelhouse.archive import WheelInfo
+from cpufit_wheelhouse.blobs import StagedBlob
+from cpufit_wheelhouse.catalog import NewFile
+from cpufit_wheelhouse.metadata import dependency_signature
+from cpufit_wheelhouse.sdist import SdistInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
