@@ -11,7 +11,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from cpufit_wheelhouse.catalog import ProjectStatus
-from cpufit_wheelhouse.catalog.records import FileKind, JournalAction, PlainPolicy, UnknownPolicy, UpstreamPolicy
+from cpufit_wheelhouse.catalog.bookkeeping import JournalAction
+from cpufit_wheelhouse.catalog.records import FileKind, PlainPolicy, UnknownPolicy, UpstreamPolicy
 
 
 class _Answer(BaseModel):

@@ -19,7 +19,8 @@ from cpufit_resolver.need import missing_features
 from cpufit_resolver.profile import CpuProfile
 from cpufit_resolver.refusals import NEEDS_FEATURES, NOT_INSPECTED, OTHER_PLATFORM
 
-from .catalog.records import Demand, DemandCount, Project, ProjectSnapshot, StoredFile
+from .catalog.bookkeeping import Demand, DemandCount
+from .catalog.records import Project, ProjectSnapshot, StoredFile
 from .offers import fitting_wheels, offered_sources
 from .releases import Release, releases_of
 

@@ -2,7 +2,7 @@
 
 ::
 
-    records.py     the values that go in and come out
+    records.py     the values of projects and files; bookkeeping.py: of tokens, the journal, what was wanted
     lifecycle.py   yanks, statuses and deletions; journal.py: who did what, when and why
     arrivals.py    what a new file meets, its way in, and another need of it; groups.py: those who wait share a commit
     identity.py    the rules: when two files are the same, further variants, or in each other's way (pure)
@@ -27,25 +27,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from .bookkeeping import SCOPES, USUAL_SCOPES, Demand, DemandCount, JournalEntry, TokenGrant, TokenScope
 from .records import (
-    SCOPES,
     UNKNOWN_KEY,
-    USUAL_SCOPES,
     CatalogChanged,
-    Demand,
-    DemandCount,
     DerivedFile,
     Freeze,
     Hiding,
-    JournalEntry,
     NewDerived,
     NewFile,
     Project,
     ProjectSnapshot,
     ProjectStatus,
     StoredFile,
-    TokenGrant,
-    TokenScope,
 )
 
 if TYPE_CHECKING:

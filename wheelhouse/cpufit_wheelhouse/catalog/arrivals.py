@@ -22,10 +22,11 @@ from cpufit_wheelhouse.inspection.verdict import Verdict
 from cpufit_wheelhouse.lookalikes import lookalike
 
 from . import rows, schema, statements
+from .bookkeeping import JournalEntry
 from .groups import Folders, GroupedWriter
 from .inspections import write_verdict
 from .journal import deleted_in
-from .records import UNKNOWN_KEY, CatalogChanged, JournalEntry, NewDerived, NewFile, ProjectSnapshot, StoredFile
+from .records import UNKNOWN_KEY, CatalogChanged, NewDerived, NewFile, ProjectSnapshot, StoredFile
 
 _T = TypeVar("_T")
 

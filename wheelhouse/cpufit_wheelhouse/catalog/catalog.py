@@ -21,6 +21,7 @@ from cpufit_wheelhouse.inspection.verdict import Verdict
 
 from . import rows, schema, statements
 from .arrivals import ArrivalTable
+from .bookkeeping import USUAL_SCOPES, CatalogFigures, TokenGrant, TokenScope
 from .demands import DemandTable
 from .engine import copy_database, for_writing, migrate, open_engine
 from .figures import read_figures
@@ -32,9 +33,7 @@ from .journal import JournalTable
 from .journal import write as write_journal
 from .lifecycle import LifecycleTable
 from .records import (
-    USUAL_SCOPES,
     CatalogChanged,
-    CatalogFigures,
     DerivedFile,
     DerivedKind,
     NewDerived,
@@ -42,8 +41,6 @@ from .records import (
     Project,
     ProjectSnapshot,
     StoredFile,
-    TokenGrant,
-    TokenScope,
     UnknownPolicy,
     UpstreamPolicy,
 )

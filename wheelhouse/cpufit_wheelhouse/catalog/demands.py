@@ -11,8 +11,8 @@ from packaging.utils import canonicalize_name
 from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, update
 
 from . import schema
+from .bookkeeping import Demand, DemandCount
 from .engine import for_writing
-from .records import Demand, DemandCount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, func, select
 
 from . import schema
-from .records import CatalogFigures
+from .bookkeeping import CatalogFigures
 
 
 def read_figures(connection: Connection) -> CatalogFigures:

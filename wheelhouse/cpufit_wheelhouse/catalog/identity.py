@@ -28,7 +28,8 @@ from cpufit_wheelhouse.errors import (
 )
 from cpufit_wheelhouse.judgement import asks_for
 
-from .records import UNKNOWN_KEY, JournalEntry, NewFile, Project, ProjectSnapshot, StoredFile
+from .bookkeeping import JournalEntry
+from .records import UNKNOWN_KEY, NewFile, Project, ProjectSnapshot, StoredFile
 
 Status = Literal["new", "same", "need-changed"]
 

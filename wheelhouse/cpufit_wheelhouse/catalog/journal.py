@@ -10,7 +10,8 @@ from packaging.utils import NormalizedName, canonicalize_name
 from sqlalchemy import Connection, Engine, Row, bindparam, insert, select
 
 from . import schema
-from .records import JournalAction, JournalEntry, StoredFile
+from .bookkeeping import JournalAction, JournalEntry
+from .records import StoredFile
 
 
 class JournalTable:

@@ -16,8 +16,8 @@ from packaging.utils import canonicalize_name
 from sqlalchemy import Engine, Row, bindparam, insert, select, update
 
 from . import schema
+from .bookkeeping import USUAL_SCOPES, TokenGrant, TokenScope
 from .engine import for_writing
-from .records import USUAL_SCOPES, TokenGrant, TokenScope
 
 PREFIX = "cpufit-"
 """What every secret begins with, so that people and secret scanners know it when they see it."""
