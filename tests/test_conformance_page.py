@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-FIGURES: dict[str, Any] = json.loads((ROOT / "benchmarks" / "conformance.json").read_text(encoding="utf-8"))
+from tests.benchmark_pages import data, page, program
+
+FIGURES: dict[str, Any] = data("conformance")
 
 
 def test_the_page_is_made_of_the_data() -> None:
-    spec = importlib.util.spec_from_file_location("conformance_page", ROOT / "benchmarks" / "conformance_page.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    page = (ROOT / "docs" / "reference" / "conformance.md").read_text(encoding="utf-8")
-    assert page == module.page(FIGURES)
+    assert page("conformance") == program("conformance_page").page(FIGURES)
 
 
 def test_what_is_not_met_is_what_the_scores_count() -> None:

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from tests.benchmark_pages import data, page, program
 from tests.flow.upload_probes import HELD
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
 def door_page() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("door_page", ROOT / "benchmarks" / "door_page.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return program("door_page")
 
 
 @pytest.fixture(scope="module")
 def told() -> Any:
-    return json.loads((ROOT / "benchmarks" / "door.json").read_text(encoding="utf-8"))
+    return data("door")
 
 
 def test_the_page_is_made_of_the_data(door_page: ModuleType, told: Any) -> None:
-    assert (ROOT / "docs" / "reference" / "door.md").read_text(encoding="utf-8") == door_page.page(told)
+    assert page("door") == door_page.page(told)
 
 
 def test_the_data_are_of_the_probes_that_are_sent(told: Any) -> None:

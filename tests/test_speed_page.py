@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-
-ROOT = Path(__file__).parents[1]
+from tests.benchmark_pages import data, page, program
 
 
 @pytest.fixture(scope="module")
 def index_page() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("index_page", ROOT / "benchmarks" / "index_page.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return program("index_page")
 
 
 @pytest.fixture(scope="module")
 def told() -> Any:
-    return json.loads((ROOT / "benchmarks" / "index.json").read_text(encoding="utf-8"))
+    return data("index")
 
 
 def test_the_page_is_made_of_the_data(index_page: ModuleType, told: Any) -> None:
-    assert (ROOT / "docs" / "reference" / "speed.md").read_text(encoding="utf-8") == index_page.page(told)
+    assert page("speed") == index_page.page(told)
 
 
 def test_each_phase_was_measured_on_pinned_cores_without_errors(told: Any) -> None:
