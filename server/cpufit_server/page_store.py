@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from cpufit_wheelhouse.blobs import BlobStore
-    from cpufit_wheelhouse.catalog import DerivedFile, NewDerived, ProjectSnapshot
+    from cpufit_wheelhouse.catalog import DerivedFile, NewDerived, ProjectSnapshot, StoredFile
 
 
 class PageCatalog(Protocol):
@@ -16,8 +16,11 @@ class PageCatalog(Protocol):
     def serial(self, name: str) -> int | None:
         """Return a number that grows with each change of a project; None if it is not hosted."""
 
-    def snapshot(self, name: str) -> ProjectSnapshot | None:
-        """Return a project as it is at one instant; None if it is not hosted."""
+    def snapshot(self, name: str, known: Iterable[StoredFile] = ()) -> ProjectSnapshot | None:
+        """Return a project as it is at one instant; None if it is not hosted.
+
+        :param known: its files as they were once, of which those that are the same still are taken again
+        """
 
     def names(self) -> tuple[str, ...]:
         """Return the normalised name of every hosted project, in order."""

@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import zstandard
-from packaging.version import Version
 
 from cpufit_wheelhouse.catalog import CatalogChanged
 from cpufit_wheelhouse.demand import Unmet, unmet_in
 from cpufit_wheelhouse.errors import NoSuchFile, NoSuchProject
 from cpufit_wheelhouse.offers import relevant_features
+from cpufit_wheelhouse.releases import version_of
 from cpufit_wheelhouse.simple_page import IndexPage, ProjectPage, render_html, render_json
 
 from .client import Asker, View
@@ -32,6 +32,8 @@ from .views import Links, merged, plain_page, profile_page, quarantined_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+
+    from packaging.version import Version
 
     from cpufit_wheelhouse.catalog import ProjectSnapshot
     from cpufit_wheelhouse.simple_page import PageFile
@@ -272,15 +274,16 @@ class Pages:
     def _shelf(self, name: str, serial: int) -> _Shelf | None:
         shelf = self._snapshots.get(name)
         if shelf is None or shelf.serial != serial:
-            whole = self._home.catalog.snapshot(name)
+            # of thousands of files one has come or gone: the others are not read again
+            whole = self._home.catalog.snapshot(name, () if shelf is None else shelf.whole.files)
             if whole is None:
                 return None
             snapshot = whole.shown()
             shelf = _Shelf(
                 serial=snapshot.project.serial,
+                whole=whole,
                 snapshot=snapshot,
                 relevant=relevant_features(snapshot.files),
-                versions=frozenset(Version(file.version) for file in whole.files),
             )
             self._snapshots.put(name, shelf)
         return shelf
@@ -313,10 +316,15 @@ class Pages:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shelf:
     serial: int
+    whole: ProjectSnapshot
     snapshot: ProjectSnapshot
+    """What is shown of it."""
     relevant: frozenset[str]
-    versions: frozenset[Version]
-    """Of every hosted release, those too of which nothing is shown."""
+
+    @property
+    def versions(self) -> frozenset[Version]:
+        """Of every hosted release, those too of which nothing is shown."""
+        return frozenset(version_of(file.version) for file in self.whole.files)
 
     @property
     def merges(self) -> bool:

@@ -76,7 +76,8 @@ def plain_page(
     :param sidecars: what the variant view lists besides: labelled wheels and ``-variants.json`` files
     """
     page: list[tuple[str, PageFile]] = []
-    for release in releases_of(snapshot.files):
+    releases = releases_of(snapshot.files)
+    for release in releases:
         selector = selectors.get(release.version)
         wheels = plain_wheels(release, snapshot.project)
         if selector is None:
@@ -89,7 +90,7 @@ def plain_page(
         page.append((release.version, _selector_entry(selector, choices, links)))
     by_id = {file.id: file for file in snapshot.files}
     page.extend((derived.version, _derived_entry(derived, by_id, links)) for derived in sidecars)
-    return _page(snapshot, page)
+    return _page(snapshot, releases, page)
 
 
 def profile_page(
@@ -101,13 +102,14 @@ def profile_page(
     """
     project = snapshot.project
     page: list[tuple[str, PageFile]] = []
-    for release in releases_of(snapshot.files):
+    releases = releases_of(snapshot.files)
+    for release in releases:
         page.extend(
             (release.version, _entry(file, links, import_only=imports_only(file, profile)))
             for file in fitting_wheels(release, project, profile, import_only=import_only)
         )
         page.extend((release.version, _entry(file, links)) for file in offered_sources(release, project))
-    return _page(snapshot, page)
+    return _page(snapshot, releases, page)
 
 
 def quarantined_page(snapshot: ProjectSnapshot) -> ProjectPage:
@@ -116,7 +118,7 @@ def quarantined_page(snapshot: ProjectSnapshot) -> ProjectPage:
     PEP 792, ``quarantined``: the index offers none of its files for download; the versions stay known, as in the
     PEP's own example.
     """
-    return _page(snapshot, ())
+    return _page(snapshot, releases_of(snapshot.files), ())
 
 
 def merged(page: ProjectPage, others: Iterable[PageFile], hosted: Collection[Version]) -> ProjectPage:
@@ -215,9 +217,11 @@ def _derived_entry(derived: DerivedFile, by_id: Mapping[int, StoredFile], links:
     )
 
 
-def _page(snapshot: ProjectSnapshot, entries: Iterable[tuple[str, PageFile]]) -> ProjectPage:
+def _page(
+    snapshot: ProjectSnapshot, releases: Iterable[Release], entries: Iterable[tuple[str, PageFile]]
+) -> ProjectPage:
     # PEP 700, "Versions": all that were uploaded, also those of which this view has no file.
-    versions = [release.version for release in releases_of(snapshot.files)]
+    versions = [release.version for release in releases]
     order = {version: index for index, version in enumerate(versions)}
     listed = sorted(entries, key=lambda entry: (order[entry[0]], entry[1].filename))
     return ProjectPage(

@@ -23,12 +23,10 @@ _SERVER = ROOT / "server/cpufit_server"
 
 ROOMS = (
     *sorted((_WHEELHOUSE / "admission").glob("*.py")),
+    *sorted((_WHEELHOUSE / "ingest").glob("*.py")),
     *(_WHEELHOUSE / f"{name}.py" for name in ("archive", "attestations", "entry_points", "filename", "framing")),
     *(_WHEELHOUSE / f"{name}.py" for name in ("obfuscation", "signatures")),
-    *(
-        _WHEELHOUSE / f"{name}.py"
-        for name in ("ingest", "judgement", "metadata", "record", "sdist", "variant", "wheel_file")
-    ),
+    *(_WHEELHOUSE / f"{name}.py" for name in ("judgement", "metadata", "record", "sdist", "variant", "wheel_file")),
     _WHEELHOUSE / "catalog/identity.py",
     *(_SERVER / f"{name}.py" for name in ("auth", "multipart", "upload", "upload_form")),
 )

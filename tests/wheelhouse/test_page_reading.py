@@ -6,17 +6,31 @@ import dataclasses
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import text
+from packaging.utils import canonicalize_name
+from sqlalchemy import Table, select, text
 
 from cpufit_resolver.need import Need, parse_need
-from cpufit_wheelhouse.catalog import Addition, Catalog, CatalogChanged, NewDerived, NewFile
+from cpufit_wheelhouse.catalog import (
+    Addition,
+    Catalog,
+    CatalogChanged,
+    NewDerived,
+    NewFile,
+    ProjectSnapshot,
+    rows,
+    schema,
+    statements,
+)
+from cpufit_wheelhouse.catalog.engine import open_engine
 from cpufit_wheelhouse.catalog.reading import PageReader
 
 SAID = {"who": "mara", "why": "broken"}
+Made = TypeVar("Made")
 V3 = parse_need("x86_64_v3", frozenset({"x86_64"}))
 
 
@@ -94,11 +108,38 @@ def fill(catalog: Catalog) -> None:
     catalog.lifecycle.set_status("demo", "archived", **SAID)
 
 
-def test_a_snapshot_is_the_catalogs(catalog: Catalog, reader: PageReader) -> None:
+def read_by_types(path: Path, name: str) -> ProjectSnapshot | None:
+    """Return a snapshot as SQLAlchemy reads it, by the types of the columns."""
+    engine = open_engine(f"sqlite:///{path}")
+    try:
+        with engine.begin() as connection:
+            project = statements.find_project(connection, canonicalize_name(name))
+            if project is None:
+                return None
+
+            def made(table: Table, make: Callable[[Any], Made], *, in_force: bool = False) -> tuple[Made, ...]:
+                query = select(table).where(table.c.project_id == project.id).order_by(table.c.id)
+                return tuple(
+                    map(make, connection.execute(query.where(table.c.ended_at.is_(None)) if in_force else query))
+                )
+
+            return ProjectSnapshot(
+                project=project,
+                files=made(schema.files, lambda row: rows.file_of(row, project.name)),
+                derived=made(schema.derived, lambda row: rows.derived_of(row, project.name)),
+                hidings=made(schema.hidings, rows.hiding_of, in_force=True),
+                freezes=made(schema.freezes, rows.freeze_of, in_force=True),
+            )
+    finally:
+        engine.dispose()
+
+
+def test_a_snapshot_is_what_the_columns_hold(path: Path, catalog: Catalog, reader: PageReader) -> None:
     fill(catalog)
     catalog.ensure_project("Another", unknown="allow", plain="selector")
     for name in ("demo", "Demo", "another", "missing"):
-        wanted, found = catalog.snapshot(name), reader.snapshot(name)
+        wanted, found = read_by_types(path, name), reader.snapshot(name)
+        assert catalog.snapshot(name) == found
         # needs are equal whoever found them out
         assert (found == wanted, repr(found)) == (True, repr(wanted))
         assert reader.serial(name) == catalog.serial(name)
@@ -109,6 +150,28 @@ def test_a_snapshot_is_the_catalogs(catalog: Catalog, reader: PageReader) -> Non
         assert records, "there is something to compare"
     for field in dataclasses.fields(NewFile):
         assert any(getattr(file, field.name) not in (None, (), False) for file in whole.files), field.name
+
+
+def test_files_that_are_the_same_still_are_taken_again(catalog: Catalog, reader: PageReader) -> None:
+    fill(catalog)
+    for source in (catalog, reader):
+        before = source.snapshot("demo")
+        assert before is not None
+        again = source.snapshot("demo", before.files)
+        assert again is not None
+        assert again.files == before.files
+        assert all(one is other for one, other in zip(again.files, before.files, strict=True))
+        first, second, *_ = before.files
+        catalog.lifecycle.yank("demo", [first], seen=before.project.serial, **SAID)
+        changed = source.snapshot("demo", before.files)
+        assert changed is not None
+        assert changed.files[0].yanked == "broken"
+        assert changed.files[1] is second
+        catalog.lifecycle.unyank("demo", [first], seen=changed.project.serial, **SAID)
+        back = source.snapshot("demo", changed.files)
+        assert back is not None
+        assert back.files == before.files
+        assert back.files[1] is second
 
 
 def test_it_sees_what_was_committed_since(catalog: Catalog, reader: PageReader) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from packaging.version import Version
@@ -11,6 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .catalog import StoredFile
+
+
+@lru_cache(maxsize=16_384)
+def version_of(text: str) -> Version:
+    """Return a version, parsed once: a page is sorted by the same ones again after each change of its project.
+
+    :raises packaging.version.InvalidVersion: it is none
+    """
+    return Version(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,5 +65,5 @@ def releases_of(files: Iterable[StoredFile]) -> tuple[Release, ...]:
             wheels=tuple(file for file in by_version[version] if file.kind == "wheel"),
             sdists=tuple(file for file in by_version[version] if file.kind == "sdist"),
         )
-        for version in sorted(by_version, key=Version)
+        for version in sorted(by_version, key=version_of)
     )

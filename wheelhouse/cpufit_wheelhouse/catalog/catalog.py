@@ -7,14 +7,15 @@ and nothing was written, so that it decides anew. A large wheel is hashed and re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import final
 
 from packaging.utils import canonicalize_name
-from sqlalchemy import URL, Engine, select, update
+from sqlalchemy import URL, Connection, Engine, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cpufit_wheelhouse.inspection.verdict import Verdict
@@ -25,13 +26,14 @@ from .bookkeeping import USUAL_SCOPES, CatalogFigures, TokenGrant, TokenScope
 from .demands import DemandTable
 from .engine import copy_database, for_writing, migrate, open_engine
 from .figures import read_figures
-from .freezes import FreezeTable, freezes_in_force
+from .freezes import FreezeTable
 from .groups import GroupedWriter
-from .hidings import HidingTable, hidden_in
+from .hidings import HidingTable
 from .inspections import InspectionTable, write_verdict
 from .journal import JournalTable
 from .journal import write as write_journal
 from .lifecycle import LifecycleTable
+from .reading import Table, read_snapshot
 from .records import (
     CatalogChanged,
     DerivedFile,
@@ -123,19 +125,13 @@ class Catalog:
         with self._engine.begin() as connection:
             return statements.serial_of(connection, canonicalize_name(name))
 
-    def snapshot(self, name: str) -> ProjectSnapshot | None:
-        """Return a project, its files and its derived files as they are at one instant; None if it is not hosted."""
+    def snapshot(self, name: str, known: Iterable[StoredFile] = ()) -> ProjectSnapshot | None:
+        """Return a project, its files and its derived files as they are at one instant; None if it is not hosted.
+
+        :param known: its files as they were once, of which those that are the same still are taken again
+        """
         with self._engine.begin() as connection:
-            project = statements.find_project(connection, canonicalize_name(name))
-            if project is None:
-                return None
-            return ProjectSnapshot(
-                project=project,
-                files=statements.files_in(connection, project),
-                derived=statements.derived_in(connection, project),
-                hidings=hidden_in(connection, project.id),
-                freezes=freezes_in_force(connection, project.id),
-            )
+            return read_snapshot(partial(_read, connection), name, known)
 
     def files(self, name: str) -> tuple[StoredFile, ...]:
         """Return a project's files in the order of arrival; none for a project that is not hosted."""
@@ -296,3 +292,8 @@ class Catalog:
     def revoke_token(self, token_id: int) -> bool:
         """End a token; False where no valid one has this id."""
         return self._tokens.revoke(token_id)
+
+
+def _read(connection: Connection, query: str, value: object) -> Table:
+    found = connection.exec_driver_sql(query, (value,))
+    return list(found.keys()), map(tuple, found)

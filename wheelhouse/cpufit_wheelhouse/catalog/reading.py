@@ -1,8 +1,9 @@
 """What pages are made of, read straight from a catalog of SQLite's.
 
-A server that starts answers pages before SQLAlchemy is loaded, with what is read here. It is the same as
-:meth:`.catalog.Catalog.snapshot` gives; a test holds the two together. Nothing is written, and a catalog whose tables
-are not of this cpufit's revision is left to who can bring them there.
+A server that starts answers pages before SQLAlchemy is loaded, with what is read here, and the catalog reads its
+snapshots by the same statements: rows of a project of thousands of files come as they are, and those that were read
+before need not be parsed again. Nothing is written, and a catalog whose tables are not of this cpufit's revision is
+left to who can bring them there.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
+from hashlib import blake2b
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from packaging.utils import canonicalize_name
 
@@ -22,13 +24,20 @@ from . import rows
 from .records import CatalogChanged, DerivedFile, NewDerived, ProjectSnapshot
 from .revisions import newest_revision
 
+if TYPE_CHECKING:
+    from packaging.utils import NormalizedName
+
+    from .records import StoredFile
+
 CATALOG = "catalog.sqlite3"
 """The name of the catalog's file in a home."""
 
 _PATIENCE_SECONDS = 5.0
 """How long a reader waits for who has the whole catalog for itself, as while it is copied back."""
 _LARGEST_CACHE_KIB = 2048
+_DIGEST_BYTES = 16
 
+_PROJECT_OF = "SELECT * FROM projects WHERE name = ?"
 _FILES_OF = "SELECT * FROM files WHERE project_id = ? ORDER BY id"
 _DERIVED_OF = "SELECT * FROM derived WHERE project_id = ? ORDER BY id"
 _HIDINGS_OF = "SELECT * FROM hidings WHERE project_id = ? AND ended_at IS NULL ORDER BY id"
@@ -90,12 +99,15 @@ class PageReader:
         with self._turn:
             return tuple(name for (name,) in self._connection.execute("SELECT name FROM projects ORDER BY name"))
 
-    def snapshot(self, name: str) -> ProjectSnapshot | None:
-        """Return a project, its files and its derived files as they are at one instant; None if it is not hosted."""
+    def snapshot(self, name: str, known: Iterable[StoredFile] = ()) -> ProjectSnapshot | None:
+        """Return a project, its files and its derived files as they are at one instant; None if it is not hosted.
+
+        :param known: its files as they were once, of which those that are the same still are taken again
+        """
         with self._turn:
             self._connection.execute("BEGIN")
             try:
-                return self._snapshot(canonicalize_name(name))
+                return read_snapshot(self._read, name, known)
             finally:
                 self._connection.execute("ROLLBACK")
 
@@ -109,26 +121,61 @@ class PageReader:
         del before_commit
         raise CatalogChanged(f"{project}: {new.filename} is still to be made")
 
-    def _snapshot(self, name: str) -> ProjectSnapshot | None:
-        found = self._read(_PROJECTS, rows.project_of, "SELECT * FROM projects WHERE name = ?", name)
-        if not found:
-            return None
-        (project,) = found
-        return ProjectSnapshot(
-            project=project,
-            files=self._read(_FILES, lambda row: rows.file_of(row, project.name), _FILES_OF, project.id),
-            derived=self._read(_DERIVED, lambda row: rows.derived_of(row, project.name), _DERIVED_OF, project.id),
-            hidings=self._read(_HIDINGS, rows.hiding_of, _HIDINGS_OF, project.id),
-            freezes=self._read(_FREEZES, rows.freeze_of, _FREEZES_OF, project.id),
-        )
+    def _read(self, query: str, value: object) -> Table:
+        cursor = self._connection.execute(query, (value,))
+        return [column[0] for column in cursor.description], cursor
 
-    def _read(
-        self, kinds: Mapping[str, Callable[[Any], object]], make: Callable[[Any], _Made], query: str, *values: object
-    ) -> tuple[_Made, ...]:
-        cursor = self._connection.execute(query, values)
-        names = [column[0] for column in cursor.description]
-        reads = [(names.index(name), kind) for name, kind in kinds.items()]
-        return tuple(make(SimpleNamespace(**dict(zip(names, _parsed(row, reads), strict=True)))) for row in cursor)
+
+Table = tuple[list[str], Iterable[tuple[Any, ...]]]
+"""The names of columns, and rows as the driver gives them."""
+
+
+def read_snapshot(
+    read: Callable[[str, object], Table], name: str, known: Iterable[StoredFile] = ()
+) -> ProjectSnapshot | None:
+    """Return a project, its files and its derived files; None if it is not hosted.
+
+    :param read: runs a query of SQLite with one value; all within one transaction, so that they are of one instant
+    :param known: the project's files as they were once, of which those that are the same still are taken again
+    """
+    found = _made(read(_PROJECT_OF, canonicalize_name(name)), _PROJECTS, rows.project_of)
+    if not found:
+        return None
+    (project,) = found
+    return ProjectSnapshot(
+        project=project,
+        files=_files(read(_FILES_OF, project.id), project.name, known),
+        derived=_made(read(_DERIVED_OF, project.id), _DERIVED, lambda row: rows.derived_of(row, project.name)),
+        hidings=_made(read(_HIDINGS_OF, project.id), _HIDINGS, rows.hiding_of),
+        freezes=_made(read(_FREEZES_OF, project.id), _FREEZES, rows.freeze_of),
+    )
+
+
+def _files(table: Table, project: NormalizedName, known: Iterable[StoredFile]) -> tuple[StoredFile, ...]:
+    names, found = table
+    reads = _reads(names, _FILES)
+    before = {file.row: file for file in known if file.row}
+    files = []
+    for row in found:
+        digest = blake2b(repr(row).encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
+        files.append(before.get(digest) or rows.file_of(_as_row(names, row, reads), project, digest))
+    return tuple(files)
+
+
+def _made(
+    table: Table, kinds: Mapping[str, Callable[[Any], object]], make: Callable[[Any], _Made]
+) -> tuple[_Made, ...]:
+    names, found = table
+    reads = _reads(names, kinds)
+    return tuple(make(_as_row(names, row, reads)) for row in found)
+
+
+def _reads(names: list[str], kinds: Mapping[str, Callable[[Any], object]]) -> list[tuple[int, Callable[[Any], object]]]:
+    return [(names.index(name), kind) for name, kind in kinds.items()]
+
+
+def _as_row(names: list[str], row: Iterable[object], reads: list[tuple[int, Callable[[Any], object]]]) -> Any:
+    return SimpleNamespace(**dict(zip(names, _parsed(row, reads), strict=True)))
 
 
 def _parsed(row: Iterable[object], reads: list[tuple[int, Callable[[Any], object]]]) -> list[object]:

@@ -121,6 +121,8 @@ class StoredFile(NewFile):
     """Aware, UTC."""
     yanked: str | None = None
     """Why it is yanked (PEP 592), which may be an empty text; None while it is not."""
+    row: bytes = field(default=b"", compare=False, repr=False)
+    """Tells the catalog's row that it was read from, as it was, from any other; empty where nobody asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,8 +70,11 @@ def file_columns(new: NewFile) -> dict[str, object]:
     }
 
 
-def file_of(row: Row[Any], project: NormalizedName) -> StoredFile:
-    """Return the file that a row of ``files`` holds."""
+def file_of(row: Row[Any], project: NormalizedName, digest: bytes = b"") -> StoredFile:
+    """Return the file that a row of ``files`` holds.
+
+    :param digest: tells the row from any other
+    """
     return StoredFile(
         **{field: getattr(row, field) for field in _FILE_FIELDS},
         id=row.id,
@@ -83,6 +86,7 @@ def file_of(row: Row[Any], project: NormalizedName) -> StoredFile:
         uploaded_at=row.uploaded_at,
         provenance=row.provenance,
         yanked=row.yanked,
+        row=digest,
     )
 
 

@@ -13,7 +13,7 @@ from cpufit_wheelhouse.errors import NoSuchProject
 from cpufit_wheelhouse.lookalikes import lookalike
 
 from . import rows, schema
-from .records import CatalogChanged, DerivedFile, NewDerived, Project, StoredFile
+from .records import CatalogChanged, NewDerived, Project, StoredFile
 
 _DEFAULT_POLICY = {"variants": False, "unknown": "refuse", "plain": "ordinary", "build_sdist": False}
 
@@ -117,17 +117,3 @@ def find_file(connection: Connection, file_id: int) -> StoredFile:
     """Return a file by its id."""
     row = connection.execute(with_project(schema.files).where(schema.files.c.id == file_id)).one()
     return rows.file_of(row, row.project_name)
-
-
-def files_in(connection: Connection, project: Project) -> tuple[StoredFile, ...]:
-    """Return a project's files in the order of arrival."""
-    files = schema.files
-    query = select(files).where(files.c.project_id == project.id).order_by(files.c.id)
-    return tuple(rows.file_of(row, project.name) for row in connection.execute(query))
-
-
-def derived_in(connection: Connection, project: Project) -> tuple[DerivedFile, ...]:
-    """Return what was derived of a project's files, in order."""
-    derived = schema.derived
-    query = select(derived).where(derived.c.project_id == project.id).order_by(derived.c.id)
-    return tuple(rows.derived_of(row, project.name) for row in connection.execute(query))
