@@ -2,146 +2,37 @@
 
 from __future__ import annotations
 
-import http.client
 import os
-import re
 import signal
-import socket
-import sqlite3
-import subprocess
-import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
-from tests.flow.flow_server import _await_health, free_port, server_environment
+from tests.flow.flow_workers import (
+    MANY,
+    TELLS_CHILDREN,
+    WORKERS,
+    Site,
+    at_once,
+    children,
+    eventually,
+    is_running,
+    serving,
+)
 from tests.flow.test_stopping import Upload, put, wait_until_refused
 from tests.server.conftest import wheel_bytes
-from tests.server.upstream_index import upstream_server
+from tests.server.upstream_index import UpstreamIndex, upstream_server
 
 from cpufit_server.cli import main
-from cpufit_wheelhouse.catalog.reading import CATALOG
 from cpufit_wheelhouse.home import open_home
 
-pytestmark = [
-    pytest.mark.flow,
-    pytest.mark.skipif(not list(Path("/proc/self/task").glob("*/children")), reason="the system tells no children"),
-]
-
-WORKERS = 2
-MANY = 24
-"""Connections that the system does not all give to one of two workers, but once in eight millions."""
-
-
-@dataclass(frozen=True)
-class Site:
-    """A running server with workers."""
-
-    folder: Path
-    port: int
-    metrics: int
-    token: str
-    parent: subprocess.Popen[bytes]
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def log(self) -> str:
-        return (self.folder / "log").read_text(encoding="utf-8")
-
-    def get(self, path: str) -> httpx.Response:
-        """Ask over a new connection."""
-        return httpx.get(f"{self.url}{path}", trust_env=False, timeout=60)
-
-    def upload(self, file: tuple[str, bytes]) -> int:
-        sent = httpx.post(
-            f"{self.url}/legacy/",
-            data={":action": "file_upload"},
-            files={"content": file},
-            auth=("__token__", self.token),
-            trust_env=False,
-            timeout=120,
-        )
-        return sent.status_code
-
-    def workers(self) -> list[int]:
-        return [pid for pid in children(self.parent.pid) if is_running(pid)]
-
-    def counted(self, metric: str) -> list[float]:
-        """Return the sum of a metric for each worker."""
-        pattern = re.compile(rf"^{metric}(?:{{.*}})? (\S+)$", re.MULTILINE)
-        texts = [
-            httpx.get(f"http://127.0.0.1:{self.metrics + number}/metrics", trust_env=False).text
-            for number in range(WORKERS)
-        ]
-        return [sum(float(found) for found in pattern.findall(text)) for text in texts]
-
-
-def children(pid: int) -> list[int]:
-    with suppress(FileNotFoundError, ProcessLookupError):
-        texts = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-        return [int(word) for text in texts for word in text.split()]
-    return []
-
-
-def is_running(pid: int) -> bool:
-    with suppress(FileNotFoundError, ProcessLookupError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 60) -> bool:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        with suppress(httpx.TransportError):
-            if holds():
-                return True
-        time.sleep(0.1)
-    return False
-
-
-@contextmanager
-def serving(folder: Path, *options: str, **settings: str) -> Iterator[Site]:
-    """Run two workers, each of which serves when the block begins."""
-    home, port, metrics = folder / "home", free_port(), free_port(WORKERS)
-    with open_home(home) as made:
-        token = made.catalog.create_token(None, "test")
-    told = {"CPUFIT_METRICS_PORT": str(metrics), "CPUFIT_WORKERS": str(WORKERS), **settings}
-    with (folder / "log").open("wb") as output:
-        parent = subprocess.Popen(
-            [sys.executable, "-m", "cpufit_server", "serve", "--port", str(port), *options],
-            env=server_environment(home, told),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    site = Site(folder, port, metrics, token, parent)
-    try:
-        assert eventually(lambda: site.log.count("startup complete") == WORKERS), site.log
-        _await_health(site.url, parent, folder / "log")
-        # the first pages come earlier: metrics are told when all is there
-        assert eventually(lambda: len(site.counted("cpufit_requests_total")) == WORKERS), site.log
-        yield site
-    finally:
-        parent.terminate()
-        try:
-            parent.wait(timeout=60)
-        finally:
-            parent.kill()
-            parent.wait()
-
-
-def at_once(calls: list[Callable[[], int]]) -> list[int]:
-    with ThreadPoolExecutor(max_workers=len(calls)) as people:
-        return [done.result() for done in [people.submit(call) for call in calls]]
+pytestmark = [pytest.mark.flow, TELLS_CHILDREN]
 
 
 def test_uploads_through_all_workers_leave_one_catalog(tmp_path: Path) -> None:
@@ -203,35 +94,47 @@ def test_deletions_and_uploads_at_once_are_told_and_leave_a_whole_store(tmp_path
     verified(tmp_path)
 
 
-def test_a_cold_file_of_the_upstream_is_fetched_once(tmp_path: Path) -> None:
-    data = bytes(range(256)) * 8000
+BIG = bytes(range(256)) * 8000
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Many who ask for a cold file of an upstream that sends nothing before its gate is opened."""
+
+    site: Site
+    asked: list[Future[httpx.Response]]
+    index: UpstreamIndex
+    gate: threading.Event
+
+
+@contextmanager
+def many_asking(folder: Path) -> Iterator[Crowd]:
+    """Let many ask; every worker waits for the upstream when the block begins."""
     with upstream_server() as index:
-        address = index.add("big", "big-1.0-py3-none-any.whl", data)
-        index.gate = threading.Event()
-        with serving(tmp_path, "--upstream", index.simple) as site, ThreadPoolExecutor(MANY) as people:
+        address = index.add("big", "big-1.0-py3-none-any.whl", BIG)
+        index.gate = gate = threading.Event()
+        with serving(folder, "--upstream", index.simple) as site, ThreadPoolExecutor(MANY) as people:
             asked = [people.submit(site.get, address) for _ in range(MANY)]
-            staging = tmp_path / "home" / "upstream" / "files" / "staging"
+            staging = folder / "home" / "upstream" / "files" / "staging"
             assert eventually(lambda: staging.is_dir() and len(list(staging.iterdir())) == WORKERS)
-            index.gate.set()
-            assert {done.result().content for done in asked} == {data}
-        assert index.counts()["/files/big-1.0-py3-none-any.whl"] == 1
+            yield Crowd(site, asked, index, gate)
+
+
+def test_a_cold_file_of_the_upstream_is_fetched_once(tmp_path: Path) -> None:
+    with many_asking(tmp_path) as crowd:
+        crowd.gate.set()
+        assert {done.result().content for done in crowd.asked} == {BIG}
+    assert crowd.index.counts()["/files/big-1.0-py3-none-any.whl"] == 1
 
 
 def test_who_dies_while_it_fetches_is_followed_by_another(tmp_path: Path) -> None:
-    data = bytes(range(256)) * 8000
-    with upstream_server() as index:
-        address = index.add("big", "big-1.0-py3-none-any.whl", data)
-        index.gate = threading.Event()
-        with serving(tmp_path, "--upstream", index.simple) as site, ThreadPoolExecutor(MANY) as people:
-            asked = [people.submit(site.get, address) for _ in range(MANY)]
-            staging = tmp_path / "home" / "upstream" / "files" / "staging"
-            assert eventually(lambda: staging.is_dir() and len(list(staging.iterdir())) == WORKERS)
-            os.kill(fetching(site), signal.SIGKILL)
-            index.gate.set()
-            done = [one.result() for one in asked if not isinstance(one.exception(), httpx.TransportError)]
-            assert done
-            assert {answer.content for answer in done} == {data}
-        assert index.counts()["/files/big-1.0-py3-none-any.whl"] == 2
+    with many_asking(tmp_path) as crowd:
+        os.kill(fetching(crowd.site), signal.SIGKILL)
+        crowd.gate.set()
+        done = [one.result() for one in crowd.asked if not isinstance(one.exception(), httpx.TransportError)]
+        assert done
+        assert {answer.content for answer in done} == {BIG}
+    assert crowd.index.counts()["/files/big-1.0-py3-none-any.whl"] == 2
 
 
 def fetching(site: Site) -> int:
@@ -331,77 +234,3 @@ def inspecting(site: Site) -> list[tuple[int, int]]:
     """Return each worker with the process that inspects for it."""
     pairs = [(worker, child) for worker in site.workers() for child in children(worker)]
     return [(one, two) for one, two in pairs if b"inspection.worker" in Path(f"/proc/{two}/cmdline").read_bytes()]
-
-
-def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
-    with serving(tmp_path) as site, closing(http.client.HTTPConnection("127.0.0.1", site.port)):
-        again = subprocess.run(
-            [sys.executable, "-m", "cpufit_server", "serve", "--port", str(site.port), "--workers", "2"],
-            env=server_environment(tmp_path / "other", {}),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert again.returncode == 1
-        assert "ddress already in use" in again.stderr
-        assert not (tmp_path / "other").exists()
-
-
-def test_settings_that_no_worker_can_use_are_told_once(tmp_path: Path) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "cpufit_server", "serve", "--port", str(free_port()), "--workers", "3"],
-        env=server_environment(tmp_path / "home", {"CPUFIT_UPSTREAM_UNKNOWN": "hold", "CPUFIT_UPSTREAM": "http://x/"}),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ended.returncode == 2
-    assert ended.stderr.count("error: CPUFIT_UPSTREAM_UNKNOWN") == 1
-
-
-def test_what_keeps_a_worker_from_starting_is_told_and_ends_it_in_good_order(tmp_path: Path) -> None:
-    with open_home(tmp_path / "home") as home:
-        place = home.path / CATALOG
-    with closing(sqlite3.connect(place)) as catalog, catalog:
-        catalog.execute("UPDATE alembic_version SET version_num = '9999'")
-    ended = subprocess.run(
-        [sys.executable, "-m", "cpufit_server", "serve", "--port", str(free_port()), "--workers", "2"],
-        env=server_environment(tmp_path / "home", {}),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ended.returncode == 1
-    assert "[catalog-too-new]" in ended.stderr
-    assert "worker 0 did not start: status 1" in ended.stderr
-    assert "Fatal Python error" not in ended.stderr
-
-
-def test_a_metrics_port_that_is_taken_is_told_without_a_traceback(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", free_port()))
-        taken.listen()
-        metrics = taken.getsockname()[1]
-        ended = subprocess.run(
-            [sys.executable, "-m", "cpufit_server", "serve", "--port", str(free_port())],
-            env=server_environment(tmp_path / "home", {"CPUFIT_METRICS_PORT": str(metrics)}),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    assert ended.returncode == 2
-    assert "[invalid-setting]" in ended.stderr
-    assert f"127.0.0.1:{metrics}" in ended.stderr
-    assert "CPUFIT_METRICS_PORT" in ended.stderr
-    assert "Traceback" not in ended.stderr
-
-
-def test_metrics_ports_leave_out_the_port_of_the_index(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("CPUFIT_METRICS_PORT", "8000")
-        assert main(["serve", "--port", "8001", "--workers", "2", "--home", str(tmp_path)]) == 2
-    assert "from 8000 to 8001" in capsys.readouterr().err
