@@ -6,19 +6,17 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from packaging.tags import sys_tags
 from tests.machine_code.made_images import ARM_CODE, elf
+from tests.pip_plugin.cpu_check_support import SCHEMA, answer, forget_settings, listening
 
-import cpufit_pip_plugin.cpu_check
 from cpufit_pip_plugin.cpu_check import cli, decoder
 from cpufit_pip_plugin.cpu_check.environment.blame import Ending, blamed
 from cpufit_pip_plugin.cpu_check.environment.interpreter import NoEnvironment, find_environment
@@ -30,9 +28,6 @@ from cpufit_wheelhouse.filename import parse_wheel_filename
 from cpufit_wheelhouse.installed import Installed
 
 Factory = Callable[..., Path]
-SCHEMA = json.loads(
-    (Path(cpufit_pip_plugin.cpu_check.__file__).parent / "schemas" / "cpu-check.schema.json").read_text()
-)
 LINUX = "py3-none-manylinux_2_17_x86_64"
 PLAIN = b"\x90\xc3" * 20
 
@@ -43,12 +38,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(autouse=True)
 def bare_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.startswith(("PIP_", "UV_", "CPUFIT_", "VIRTUAL_ENV")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("UV_NO_CONFIG", "1")
-    monkeypatch.setenv("HOME", str(tmp_path))
+    forget_settings(monkeypatch, tmp_path)
 
 
 @pytest.fixture
@@ -64,13 +54,6 @@ def folder(wheel_factory: Factory, tmp_path: Path) -> Callable[..., Path]:
         return site
 
     return install
-
-
-def answer(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, dict[str, Any]]:
-    code = cli.main([*argv, "--json"])
-    body = json.loads(capsys.readouterr().out)
-    jsonschema.Draft202012Validator(SCHEMA).validate(body)
-    return code, body
 
 
 def fast_and_plain(wheel_factory: Factory) -> tuple[Path, Path, Path]:
@@ -307,12 +290,8 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def index() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with listening(Handler) as address:
+        yield address
 
 
 def test_the_command_that_mends_it_comes_from_the_index_or_there_is_none(

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from packaging.tags import sys_tags
 from tests.machine_code.made_images import elf
+from tests.pip_plugin.cpu_check_support import answer, forget_settings, listening
 
-import cpufit_pip_plugin.cpu_check
 from cpufit_pip_plugin.cpu_check import cli, decoder
 from cpufit_pip_plugin.cpu_check.requirements import UnreadableRequirements, requirement_lines
 from cpufit_pip_plugin.cpu_check.surroundings import warnings_for
@@ -24,28 +21,13 @@ from cpufit_resolver import CpuProfile
 from cpufit_resolver.detection import DetectedCpu, HiddenFeatures
 
 Factory = Callable[..., Path]
-SCHEMA = json.loads(
-    (Path(cpufit_pip_plugin.cpu_check.__file__).parent / "schemas" / "cpu-check.schema.json").read_text()
-)
 LINUX = "py3-none-manylinux_2_17_x86_64"
 ARM = "py3-none-manylinux_2_17_aarch64"
 
 
 @pytest.fixture(autouse=True)
 def bare_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.startswith(("PIP_", "UV_", "CPUFIT_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("UV_NO_CONFIG", "1")
-    monkeypatch.setenv("HOME", str(tmp_path))
-
-
-def answer(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, dict[str, Any]]:
-    code = cli.main([*argv, "--json"])
-    body = json.loads(capsys.readouterr().out)
-    jsonschema.Draft202012Validator(SCHEMA).validate(body)
-    return code, body
+    forget_settings(monkeypatch, tmp_path)
 
 
 def test_wheels_are_held_against_a_cpu(wheel_factory: Factory, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,12 +102,8 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def index() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with listening(Handler) as address:
+        yield address
 
 
 @pytest.mark.parametrize(
