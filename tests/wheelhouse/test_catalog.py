@@ -1,66 +1,20 @@
-"""The catalog: projects, files, derived files; many writers at once."""
+"""The catalog: projects, files, derived files."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from packaging.version import Version
-from sqlalchemy import event
-from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import IntegrityError, StatementError
+from tests.wheelhouse.catalog_support import V2, V3, labelled, new_file
 
 from cpufit_resolver.need import BASELINE_NEED, Need, parse_need
-from cpufit_wheelhouse.catalog import Addition, Asked, Catalog, CatalogChanged, NeedChange, NewDerived, NewFile, Project
-from cpufit_wheelhouse.catalog.arrivals import spellings
+from cpufit_wheelhouse.catalog import Addition, Catalog, CatalogChanged, NeedChange, NewDerived, NewFile, Project
 from cpufit_wheelhouse.catalog.schema import UtcDateTime
 from cpufit_wheelhouse.errors import NoSuchProject
-
-LINUX = "manylinux_2_17_x86_64"
-V2 = parse_need("x86_64_v2", frozenset({"x86_64"}))
-V3 = parse_need("x86_64_v3", frozenset({"x86_64"}))
-
-
-def new_file(version: str = "1.0", need: Need | None = V3, content: str = "bytes", python: str = "cp311") -> NewFile:
-    digest = hashlib.sha256(content.encode()).hexdigest()
-    return NewFile(
-        kind="wheel",
-        version=version,
-        filename=f"demo-{version}-{python}-abi3-{LINUX}.whl",
-        need=need,
-        sha256=digest,
-        blake2="b" * 64,
-        size=5_000_000_000,
-        metadata_sha256="e" * 64,
-        requires_python=">=3.10",
-        dependencies_key="{}",
-        tags=(f"{python}-abi3-{LINUX}",),
-        platforms=(LINUX,),
-        build=(2, "avx"),
-        has_native=True,
-        provenance={"source": "upload", "from": {"url": "https://example.org/demo.whl"}},
-    )
-
-
-def labelled(version: str = "1.0", label: str = "x86_64_v3") -> NewDerived:
-    return NewDerived(
-        version=version,
-        kind="labelled",
-        filename=f"demo-{version}-cp311-abi3-{LINUX}-{label}.whl",
-        sha256=hashlib.sha256(label.encode()).hexdigest(),
-        size=7,
-        label=label,
-        properties={"x86_64": {"level": ["v3"]}},
-        metadata_sha256="e" * 64,
-    )
 
 
 def selector(sha256: str = "5" * 64) -> NewDerived:
@@ -96,6 +50,11 @@ def test_a_file_comes_back_as_it_went_in(catalog: Catalog) -> None:
     assert stored.project == "demo"
     assert stored.uploaded_at.tzinfo is timezone.utc
     assert before - timedelta(seconds=1) < stored.uploaded_at < datetime.now(timezone.utc) + timedelta(seconds=1)
+
+
+def test_a_file_that_came_in_is_told_as_it_is_read(catalog: Catalog) -> None:
+    told = catalog.arrivals.add(Addition("Demo", new_file(), seen=None))
+    assert catalog.files("demo") == (told,)
 
 
 def test_a_need_keeps_its_source_and_evidence(catalog: Catalog) -> None:
@@ -280,163 +239,6 @@ def test_sqlite_keeps_foreign_keys_and_commits_to_the_disk(catalog: Catalog) -> 
         ]
 
 
-def in_threads(count: int, work: Callable[[int], object]) -> list[BaseException]:
-    gate = threading.Barrier(count)
-    errors: list[BaseException] = []
-
-    def run(number: int) -> None:
-        gate.wait()
-        try:
-            work(number)
-        except BaseException as error:  # noqa: BLE001 - the test looks at it
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return errors
-
-
-def add_until_it_is_in(catalog: Catalog, new: NewFile) -> None:
-    while True:
-        try:
-            catalog.arrivals.add(Addition("demo", new, seen=catalog.serial("demo")))
-        except CatalogChanged:
-            continue
-        return
-
-
-def test_many_threads_lose_no_file(catalog: Catalog) -> None:
-    def add_five(number: int) -> None:
-        for step in range(5):
-            add_until_it_is_in(catalog, new_file(f"{number}.{step}", content=f"{number}.{step}"))
-
-    assert in_threads(8, add_five) == []
-    assert len(catalog.files("demo")) == catalog.serial("demo") == 40
-
-
-def test_of_many_threads_with_one_identity_one_wins(catalog: Catalog) -> None:
-    catalog.ensure_project("demo")
-    errors = in_threads(8, lambda number: catalog.arrivals.add(Addition("demo", new_file(content=str(number)), seen=1)))
-    assert [type(error) for error in errors] == [CatalogChanged] * 7
-    assert len(catalog.files("demo")) == 1
-
-
-def test_many_threads_may_make_one_project(catalog: Catalog) -> None:
-    assert in_threads(8, lambda _number: catalog.ensure_project("demo")) == []
-    assert len(catalog.projects()) == 1
-
-
-WRITER = """
-import sys
-from cpufit_wheelhouse.catalog import Catalog
-sys.path.insert(0, sys.argv[2])
-from test_catalog import add_until_it_is_in, new_file
-with Catalog.open(sys.argv[1]) as catalog:
-    for step in range(20):
-        add_until_it_is_in(catalog, new_file(f"9.{step}", content=f"9.{step}"))
-        print(step, flush=True)
-"""
-
-
-def test_a_second_process_may_write_at_the_same_time(catalog: Catalog, url: str) -> None:
-    command = [sys.executable, "-c", WRITER, url, str(Path(__file__).parent)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
-        for step in range(20):
-            add_until_it_is_in(catalog, new_file(f"1.{step}", content=f"1.{step}"))
-        other.stdout.read()
-    assert other.returncode == 0
-    assert len(catalog.files("demo")) == catalog.serial("demo") == 40
-
-
 def test_a_value_outside_the_vocabulary_is_refused_by_the_database(catalog: Catalog) -> None:
     with pytest.raises((IntegrityError, StatementError)):
         catalog.ensure_project("demo", unknown="maybe")  # type: ignore[arg-type]  # a caller without mypy
-
-
-def test_a_new_file_meets_those_of_its_name_bytes_and_release(catalog: Catalog) -> None:
-    for version in ("1.0", "1.0.0", "2.0", "3.0"):
-        catalog.arrivals.add(Addition("demo", new_file(version, content=version), seen=catalog.serial("demo")))
-    catalog.arrivals.add(Addition("other", new_file("1.0", content="1.0"), seen=None))
-    whole = catalog.snapshot("demo")
-    assert whole is not None
-    near = catalog.arrivals.meeting("Demo", new_file("1.0", content="other"), Asked(sizes=True)).snapshot
-    assert near is not None
-    assert near.project == whole.project
-    assert [file.version for file in near.files] == ["1.0", "1.0.0"]
-    assert near.bytes_elsewhere == sum(file.size for file in whole.files[2:])
-    bytes_of_another = catalog.arrivals.meeting("demo", replace(new_file("9.0"), sha256=whole.files[3].sha256))
-    assert bytes_of_another.snapshot is not None
-    assert bytes_of_another.snapshot.files == (whole.files[3],)
-    assert bytes_of_another.snapshot.bytes_elsewhere == 0
-    assert catalog.arrivals.meeting("nobody", new_file()).snapshot is None
-
-
-def test_a_file_that_makes_its_project_meets_those_that_look_like_it(catalog: Catalog) -> None:
-    began = datetime.now(timezone.utc)
-    for name in ("pil-low", "P1llow", "numpy"):
-        catalog.arrivals.add(Addition(name, new_file(content=name), seen=None))
-    met = catalog.arrivals.meeting("pillow", new_file(), Asked(lookalikes=True, made_since=began))
-    assert sorted(met.lookalikes) == ["p1llow", "pil-low"]
-    assert met.projects_made == 3
-    later = Asked(lookalikes=True, made_since=datetime.now(timezone.utc))
-    assert catalog.arrivals.meeting("NumPy", new_file(), later).lookalikes == ()
-    assert catalog.arrivals.meeting("scipy", new_file(), later).projects_made == 0
-
-
-def test_what_an_upload_asks_is_found_by_indexes(catalog: Catalog) -> None:
-    """A scan would make an upload cost more the more there is."""
-    asked = Asked(sizes=True, lookalikes=True, made_since=datetime.now(timezone.utc))
-    catalog.arrivals.add(Addition("demo", new_file(), seen=None))
-    plans: list[str] = []
-
-    def explain(_connection: object, cursor: DBAPICursor, statement: str, parameters: object, *_: object) -> None:
-        if statement.startswith("SELECT"):
-            cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)  # type: ignore[arg-type]  # as it will be
-            plans.extend(str(row[3]) for row in cursor.fetchall())
-
-    event.listen(catalog._engine, "before_cursor_execute", explain)
-    for name in ("demo", "another"):
-        catalog.arrivals.meeting(name, new_file("2.0"), asked)
-    assert len(plans) > 8
-    assert not [plan for plan in plans if plan.startswith("SCAN")]
-    # each part of what is near is looked for by more than the project alone
-    assert not [plan for plan in plans if plan.endswith("(project_id=?)") and "COVERING" not in plan]
-
-
-def test_a_file_that_came_in_is_told_as_it_is_read(catalog: Catalog) -> None:
-    told = catalog.arrivals.add(Addition("Demo", new_file(), seen=None))
-    assert catalog.files("demo") == (told,)
-
-
-@pytest.mark.parametrize(
-    ("version", "some"),
-    [
-        ("1", {"1", "1.0", "1.0.0"}),
-        ("1.0.0", {"1", "1.0", "1.0.0"}),
-        ("0", {"0", "0.0"}),
-        ("1!2.0rc1.post2.dev3+local.4", {"1!2rc1.post2.dev3+local.4", "1!2.0.0rc1.post2.dev3+local.4"}),
-        ("1.10.0", {"1.10", "1.10.0"}),
-    ],
-)
-def test_a_release_is_found_however_it_is_spelled(version: str, some: set[str]) -> None:
-    written, longer = spellings(version)
-    assert some <= set(written)
-    assert {Version(text) for text in written} == {Version(version)}
-    assert all(str(Version(text)) == text for text in written)
-    assert str(Version(f"{longer}.0")) == f"{longer}.0"
-    assert Version(longer).release[: len(Version(version).release)] == Version(version).release
-
-
-def test_a_release_is_found_however_long_it_is_written(catalog: Catalog) -> None:
-    zeros = ".0" * 20
-    for version in (f"1{zeros}", f"1{zeros}rc1", f"1{zeros}.1", f"1{zeros}1"):
-        catalog.arrivals.add(Addition("demo", new_file(version, content=version), seen=catalog.serial("demo")))
-    for version, found in (("1.0", f"1{zeros}"), ("1rc1", f"1{zeros}rc1")):
-        met = catalog.arrivals.meeting("demo", new_file(version)).snapshot
-        assert met is not None
-        assert [file.version for file in met.files] == [found]
