@@ -145,6 +145,13 @@ def running(home: Path, **values: Any) -> Iterator[Running]:
             thread.join()
 
 
+def stored_nothing(server: Running) -> bool:
+    """Tell whether a server's home holds no file, in no place."""
+    blobs = [path for path in (server.settings.home / "blobs").rglob("*") if path.is_file()]
+    staged = list((server.settings.home / "staging").iterdir())
+    return not blobs and not staged and server.home.catalog.projects() == ()
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Running]:
     with running(tmp_path / "home") as found:
