@@ -61,6 +61,8 @@ class Download:
         self.done = False
         """Whether nothing more happens: it was kept, or failed."""
         self.error: CpufitError | None = None
+        self.project: str | None = None
+        """Whose page listed it to who asked last, in normal form; None for what is no file of a page."""
         self._begun = False
         self._recent: deque[tuple[int, bytes]] = deque(maxlen=2)
         self._moved = asyncio.Event()
@@ -144,7 +146,7 @@ class Downloads:
         at_once: int,
         most_waiting: int,
         max_bytes: int,
-        on_kept: Callable[[PageFile], Awaitable[object]],
+        on_kept: Callable[[Download], Awaitable[object]],
         on_damaged: Callable[[str], object],
     ) -> None:
         """Take where files come from and go to, what bounds them, and who is told of each that was kept.
@@ -241,7 +243,7 @@ class Downloads:
             download.done = True
             download.moved()
         if kept:
-            await self._on_kept(file)
+            await self._on_kept(download)
 
     @staticmethod
     def _fail(download: Download, error: CpufitError) -> None:

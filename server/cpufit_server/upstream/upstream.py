@@ -87,7 +87,6 @@ class Upstream:
         )
         patterns = (settings.upstream_reserved or "").split(",")
         self._reserved = tuple(_normal_pattern(pattern) for pattern in patterns if pattern.strip())
-        self._projects: dict[str, str] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._held: set[str] = set()
         self._rendered = BoundedCache[RenderedPage](
@@ -251,8 +250,9 @@ class Upstream:
 
         :raises UpstreamFailed: there is no room to put it
         """
-        self._projects[file.hashes["sha256"]] = project
-        return self._downloads.join(file)
+        download = self._downloads.join(file)
+        download.project = project
+        return download
 
     async def look(self, project: str, file: PageFile, start: int, stop: int) -> bytes:
         """Return a part of a file that is not cached, as the upstream gives it: no hash tells whether it is right.
@@ -309,10 +309,9 @@ class Upstream:
             found = None if page is None else page.find(sha256, filename)
         return found if found is not None and is_addressable(found) else None
 
-    async def _came(self, file: PageFile) -> None:
+    async def _came(self, download: Download) -> None:
         """Look at a file that was just cached for METADATA and machine code to be read."""
-        sha256 = file.hashes["sha256"]
-        project = self._projects.pop(sha256, None)
+        file, project = download.file, download.project
         if project is None or not file.filename.endswith(".whl"):
             return
         known = await self._known_of(project)
@@ -320,7 +319,7 @@ class Upstream:
             made = await self._metadata.make(project, file)
             if made is not None:
                 self._in_background(self._prefetcher.follow(made))
-        await self._consider(project, file.filename, sha256)
+        await self._consider(project, file.filename, download.spool.sha256)
 
     async def _consider(self, project: str, filename: str, sha256: str) -> None:
         if self._inspections is not None:

@@ -1,3 +1,5 @@
+"""Files of the upstream: fetched once, read while they come, kept within a quota."""
+
 from __future__ import annotations
 
 import asyncio
@@ -140,37 +142,6 @@ def test_parts_of_files_are_asked_for_some_at_a_time() -> None:
     assert most == 3
 
 
-@pytest.mark.parametrize("tells_length", [True, False])
-def test_a_wrong_hash_is_never_cached_and_the_connection_is_cut(
-    passing: Any, index: UpstreamIndex, tells_length: bool, caplog: pytest.LogCaptureFixture
-) -> None:
-    url = index.add("other", SDIST, DATA)
-    index.files[f"/files/{SDIST}"] = DATA[:-1] + b"?"
-    if not tells_length:
-        index.tells_length = False
-        index.pages["other"][0].pop("size")
-    with pytest.raises(httpx.RemoteProtocolError):
-        passing.client.get(url)
-    assert (kept(passing), staged(passing)) == ([], [])
-    assert f"its bytes have the SHA-256 {sha256(DATA[:-1] + b'?')}" in caplog.text
-    index.files[f"/files/{SDIST}"] = DATA
-    assert passing.client.get(url).content == DATA
-
-
-def test_a_tiny_file_with_a_wrong_hash_is_cut_too(passing: Any, index: UpstreamIndex) -> None:
-    url = index.add("other", SDIST, b"right")
-    index.files[f"/files/{SDIST}"] = b"wrong"
-    with pytest.raises(httpx.RemoteProtocolError):
-        passing.client.get(url)
-
-
-@pytest.mark.parametrize("size", [len(DATA) - 1, len(DATA) + 1])
-def test_a_file_of_another_size_than_its_page_tells_is_refused(passing: Any, index: UpstreamIndex, size: int) -> None:
-    url = index.add("other", SDIST, DATA, size=size)
-    answer = passing.client.get(url)
-    assert (answer.status_code, answer.json()["code"]) == (502, "upstream-failed")
-
-
 def test_a_connection_that_breaks_goes_on_from_there(passing: Any, index: UpstreamIndex) -> None:
     url = index.add("other", SDIST, DATA)
     index.cuts_after = 1_000_000
@@ -179,16 +150,6 @@ def test_a_connection_that_breaks_goes_on_from_there(passing: Any, index: Upstre
     assert first is None
     assert more
     assert None not in more, "what came is not fetched again"
-
-
-def test_a_connection_that_breaks_where_no_ranges_are_given_is_cut_for_the_client(
-    passing: Any, index: UpstreamIndex
-) -> None:
-    url = index.add("other", SDIST, DATA)
-    index.cuts_after, index.ranges = 1_000_000, False
-    with pytest.raises(httpx.RemoteProtocolError):
-        passing.client.get(url)
-    assert (kept(passing), staged(passing)) == ([], [])
 
 
 @pytest.mark.parametrize("upstream_ranges", [True, False])
@@ -216,44 +177,6 @@ def test_head_of_a_cold_file_tells_its_size(passing: Any, index: UpstreamIndex, 
     answer = passing.client.head(url)
     assert (answer.status_code, answer.content) == (200, b"")
     assert (answer.headers["content-length"], answer.headers["accept-ranges"]) == (str(len(DATA)), "bytes")
-
-
-@pytest.mark.parametrize(("status", "code"), [(404, "no-such-file"), (503, "upstream-failed")])
-def test_a_file_that_the_upstream_does_not_give_is_an_error_and_leaves_nothing(
-    passing: Any, index: UpstreamIndex, status: int, code: str
-) -> None:
-    url = index.add("other", SDIST, DATA)
-    assert passing.names("/simple/other/") == [SDIST]
-    if status == 404:
-        index.files.clear()
-    else:
-        index.down = True
-    answer = passing.client.get(url)
-    assert (answer.status_code, answer.json()["code"]) == (404 if status == 404 else 502, code)
-    assert staged(passing) == []
-
-
-def test_what_no_page_lists_is_not_fetched(passing: Any, index: UpstreamIndex) -> None:
-    url = index.add("other", SDIST, DATA)
-    for wrong in (
-        url.replace(sha256(DATA), "0" * 64),
-        url.replace(SDIST, "other-2.0.tar.gz"),
-        url.replace("/other/", "/another/"),
-        url.replace("/other/", "/Other/"),
-        url.replace(sha256(DATA), "..%2f.."),
-    ):
-        assert passing.client.get(wrong).status_code == 404
-    assert f"/files/{SDIST}" not in index.counts()
-
-
-def test_a_file_larger_than_the_limit_is_refused(
-    tmp_path: Path, index: UpstreamIndex, run_server: Callable[..., Any]
-) -> None:
-    url = index.add("other", SDIST, DATA)
-    with run_server(tmp_path / "home", upstream=index.simple, upstream_max_file_bytes=1000) as server:
-        answer = server.client.get(url)
-        assert (answer.status_code, answer.json()["code"]) == (502, "upstream-failed")
-        assert "at most 1000" in answer.json()["message"]
 
 
 def test_the_cache_keeps_within_its_quota_and_serves_what_it_evicted_anew(

@@ -1,0 +1,109 @@
+"""A file that the upstream does not give, or gives wrong, is cut or refused, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.server.upstream_index import UpstreamIndex, eventually, kept, sha256, staged
+
+DATA = random.Random(7).randbytes(3_000_000)
+SDIST = "other-1.0.tar.gz"
+
+
+@pytest.mark.parametrize("tells_length", [True, False])
+def test_a_wrong_hash_is_never_cached_and_the_connection_is_cut(
+    passing: Any, index: UpstreamIndex, tells_length: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = index.add("other", SDIST, DATA)
+    index.files[f"/files/{SDIST}"] = DATA[:-1] + b"?"
+    if not tells_length:
+        index.tells_length = False
+        index.pages["other"][0].pop("size")
+    with pytest.raises(httpx.RemoteProtocolError):
+        passing.client.get(url)
+    assert (kept(passing), staged(passing)) == ([], [])
+    assert f"its bytes have the SHA-256 {sha256(DATA[:-1] + b'?')}" in caplog.text
+    index.files[f"/files/{SDIST}"] = DATA
+    assert passing.client.get(url).content == DATA
+
+
+def test_a_tiny_file_with_a_wrong_hash_is_cut_too(passing: Any, index: UpstreamIndex) -> None:
+    url = index.add("other", SDIST, b"right")
+    index.files[f"/files/{SDIST}"] = b"wrong"
+    with pytest.raises(httpx.RemoteProtocolError):
+        passing.client.get(url)
+
+
+@pytest.mark.parametrize("size", [len(DATA) - 1, len(DATA) + 1])
+def test_a_file_of_another_size_than_its_page_tells_is_refused(passing: Any, index: UpstreamIndex, size: int) -> None:
+    url = index.add("other", SDIST, DATA, size=size)
+    answer = passing.client.get(url)
+    assert (answer.status_code, answer.json()["code"]) == (502, "upstream-failed")
+
+
+def test_a_connection_that_breaks_where_no_ranges_are_given_is_cut_for_the_client(
+    passing: Any, index: UpstreamIndex
+) -> None:
+    url = index.add("other", SDIST, DATA)
+    index.cuts_after, index.ranges = 1_000_000, False
+    with pytest.raises(httpx.RemoteProtocolError):
+        passing.client.get(url)
+    assert (kept(passing), staged(passing)) == ([], [])
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, "no-such-file"), (503, "upstream-failed")])
+def test_a_file_that_the_upstream_does_not_give_is_an_error_and_leaves_nothing(
+    passing: Any, index: UpstreamIndex, status: int, code: str
+) -> None:
+    url = index.add("other", SDIST, DATA)
+    assert passing.names("/simple/other/") == [SDIST]
+    if status == 404:
+        index.files.clear()
+    else:
+        index.down = True
+    answer = passing.client.get(url)
+    assert (answer.status_code, answer.json()["code"]) == (404 if status == 404 else 502, code)
+    assert staged(passing) == []
+
+
+def test_what_no_page_lists_is_not_fetched(passing: Any, index: UpstreamIndex) -> None:
+    url = index.add("other", SDIST, DATA)
+    for wrong in (
+        url.replace(sha256(DATA), "0" * 64),
+        url.replace(SDIST, "other-2.0.tar.gz"),
+        url.replace("/other/", "/another/"),
+        url.replace("/other/", "/Other/"),
+        url.replace(sha256(DATA), "..%2f.."),
+    ):
+        assert passing.client.get(wrong).status_code == 404
+    assert f"/files/{SDIST}" not in index.counts()
+
+
+def test_a_file_larger_than_the_limit_is_refused(
+    tmp_path: Path, index: UpstreamIndex, run_server: Callable[..., Any]
+) -> None:
+    url = index.add("other", SDIST, DATA)
+    with run_server(tmp_path / "home", upstream=index.simple, upstream_max_file_bytes=1000) as server:
+        answer = server.client.get(url)
+        assert (answer.status_code, answer.json()["code"]) == (502, "upstream-failed")
+        assert "at most 1000" in answer.json()["message"]
+
+
+def test_files_that_failed_leave_nothing_in_memory(passing: Any, index: UpstreamIndex) -> None:
+    upstream = passing.app.state.services.upstream
+
+    def remembered() -> dict[str, int]:
+        found = {**vars(upstream), **vars(upstream._downloads)}
+        return {name: len(value) for name, value in found.items() if isinstance(value, (dict, set))}
+
+    urls = [index.add("other", f"other-{number}-py3-none-any.whl", b"%d" % number) for number in range(5)]
+    assert len(passing.names("/simple/other/")) == 5
+    before = remembered()
+    index.files.clear()
+    assert [passing.client.get(url).status_code for url in urls] == [404] * 5
+    assert eventually(lambda: remembered() == before), remembered()
