@@ -99,17 +99,19 @@ class Starting:
         await receive()
         self._early = self._open_early()
         making = asyncio.create_task(self._start(scope))
-        if self._early is None:
+        try:
+            if self._early is None:
+                await making
+            if self.failure is not None:
+                await send({"type": "lifespan.startup.failed"})
+                return
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        finally:  # also where who serves cannot be told: the thread goes on, and what it opens is to be closed
+            self._leaving = True
             await making
-        if self.failure is not None:
-            await send({"type": "lifespan.startup.failed"})
-            return
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        self._leaving = True
-        await making
-        if self._behind is not None:
-            await self._behind.end()
+            if self._behind is not None:
+                await self._behind.end()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _start(self, scope: MutableMapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -61,18 +61,67 @@ class TestWaiting:
     def test_the_application_ends_with_the_server(self) -> None:
         told: list[str] = []
 
-        @contextlib.asynccontextmanager
-        async def telling(_app: Any) -> AsyncIterator[None]:
-            told.append("begun")
-            yield
-            told.append("ended")
-
         async def ask() -> None:
-            async with living(Starting(lambda: hello(telling), Nothing, patience=60, on_failure=pytest.fail)) as client:
+            made = hello(telling(told))
+            async with living(Starting(lambda: made, Nothing, patience=60, on_failure=pytest.fail)) as client:
                 assert (await client.get("/")).text == "hello"
 
         asyncio.run(ask())
         assert told == ["begun", "ended"]
+
+
+class TestWhoServesCannotBeToldThatItStarts:
+    """Nobody asks for anything then, and nobody will order it to end."""
+
+    def test_an_application_that_is_there_ends(self) -> None:
+        told: list[str] = []
+        asyncio.run(untold(Starting(lambda: hello(telling(told)), lambda: None, patience=60, on_failure=pytest.fail)))
+        assert told == ["begun", "ended"]
+
+    def test_one_that_is_still_made_is_waited_for_and_never_begins(self) -> None:
+        told: list[str] = []
+        come = threading.Event()
+
+        class Early(Nothing):
+            def close(self) -> None:
+                told.append("early pages closed")
+
+        def make() -> Any:
+            come.wait(60)
+            told.append("made")
+            return hello(telling(told))
+
+        starting = Starting(make, Early, patience=60, on_failure=pytest.fail)
+        asyncio.run(untold(starting, meanwhile=come.set))
+        assert told == ["made", "early pages closed"]
+
+
+async def untold(application: Any, meanwhile: Callable[[], object] = lambda: None) -> None:
+    """Start an application as a server does that goes before it is told, with nothing of it left running."""
+
+    async def receive() -> Any:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Any) -> None:
+        assert message["type"] == "lifespan.startup.complete"
+        meanwhile()
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        await application({"type": "lifespan", "state": {}}, receive, send)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+def telling(told: list[str]) -> Any:
+    """Return the lifespan of an application that tells when it begins and ends."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Any) -> AsyncIterator[None]:
+        told.append("begun")
+        yield
+        told.append("ended")
+
+    return lifespan
 
 
 def hello(lifespan: Any = None) -> Starlette:
