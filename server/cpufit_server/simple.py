@@ -20,8 +20,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from cpufit_resolver.profile import CpuProfile
+from cpufit_resolver.wanted import told_cpu
 from cpufit_wheelhouse.catalog import Demand
-from cpufit_wheelhouse.demand import told_cpu
 
 from .client import Asker, asker_of_token, asker_of_user_agent, surroundings_of
 from .demands import Demands

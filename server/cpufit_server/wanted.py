@@ -21,8 +21,9 @@ from cpufit_resolver.baseline import platform_baseline
 from cpufit_resolver.errors import CpufitError
 from cpufit_resolver.profile import CpuProfile
 from cpufit_resolver.refusals import NEEDS_FEATURES, NOT_INSPECTED, OTHER_PLATFORM
+from cpufit_resolver.wanted import told_cpu
 from cpufit_wheelhouse.catalog import Demand
-from cpufit_wheelhouse.demand import refused_release, told_cpu
+from cpufit_wheelhouse.demand import refused_release
 from cpufit_wheelhouse.offers import relevant_features
 from cpufit_wheelhouse.releases import Release, releases_of
 

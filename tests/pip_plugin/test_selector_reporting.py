@@ -14,7 +14,7 @@ import pytest
 
 from cpufit_pip_plugin.selector.backend import reporting
 from cpufit_pip_plugin.selector.backend.release import Release, WheelFile
-from cpufit_pip_plugin.selector.backend.reporting import begin_report, may_report, report_body
+from cpufit_pip_plugin.selector.backend.reporting import begin_report, may_report, report_of
 from cpufit_pip_plugin.selector.backend.transport import Transport
 from cpufit_resolver import CpuProfile, Need, parse_need
 from cpufit_resolver.refusals import needs_features, not_inspected, other_platform
@@ -93,7 +93,7 @@ def report(index: Index, **environ: str) -> reporting.Report:
 
 
 def test_it_holds_what_a_build_has_to_know_and_no_more() -> None:
-    assert report_body(RELEASE, PROFILE, REFUSED, TAG, "3.11.7") == {
+    assert report_of(RELEASE, PROFILE, REFUSED, TAG, "3.11.7") == {
         "project": "demo-kit",
         "version": "2.0",
         # no wheel of the release and no level asks for sha_ni
@@ -102,7 +102,7 @@ def test_it_holds_what_a_build_has_to_know_and_no_more() -> None:
         "python": "3.11",
         "platform": "manylinux_2_36_x86_64",
     }
-    assert report_body(RELEASE, PROFILE, [other_platform("d.whl")], TAG, "3.11.7")["missing"] == []
+    assert report_of(RELEASE, PROFILE, [other_platform("d.whl")], TAG, "3.11.7")["missing"] == []
 
 
 def test_it_goes_to_the_index_without_credentials(index: Index) -> None:

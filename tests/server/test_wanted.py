@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from cpufit_pip_plugin.selector.backend.release import Release, read_release
-from cpufit_pip_plugin.selector.backend.reporting import report_body
+from cpufit_pip_plugin.selector.backend.reporting import report_of
 from cpufit_resolver import CpuProfile
 from cpufit_resolver.refusals import needs_features
 from cpufit_server.cli import main
@@ -190,7 +190,7 @@ def test_a_selector_offers_to_report_where_the_server_counts_and_its_report_is_t
     assert release.wanted
     refused = [needs_features("a.whl", frozenset({"avx"}))]
     profile = CpuProfile.parse("x86_64_v2+aes")
-    body = report_body(release, profile, refused, "cp311-cp311-manylinux_2_36_x86_64", "3.11.7")
+    body = report_of(release, profile, refused, "cp311-cp311-manylinux_2_36_x86_64", "3.11.7")
     assert filled.client.post("/api/v1/wanted", json=body).status_code == 204
     assert [one["missing"] for one in wanted(filled)] == [{"avx": 1}]
     with run_server(tmp_path / "quiet", wanted=False) as server:

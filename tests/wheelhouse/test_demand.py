@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from cpufit_resolver.need import Need, parse_need
 from cpufit_resolver.profile import CpuProfile
 from cpufit_wheelhouse.catalog import Catalog, Demand, DemandCount, DemandLimits, Project, ProjectSnapshot, StoredFile
-from cpufit_wheelhouse.demand import common_needs, rank, still_wanted, told_cpu, unmet_in
+from cpufit_wheelhouse.demand import common_needs, rank, still_wanted, unmet_in
 
 LINUX = "cp311-cp311-manylinux_2_17_x86_64"
 ARM = "cp311-cp311-manylinux_2_17_aarch64"
@@ -112,11 +112,6 @@ def test_a_prerelease_is_wanted_only_where_there_is_no_other() -> None:
     early = stored(3, "3.0rc1", "x86_64_v4")
     assert unmet("x86_64_v3", NEW, early) is None
     assert unmet("x86_64_v3", early) is not None
-
-
-def test_of_a_cpu_nothing_is_counted_that_no_build_could_use() -> None:
-    profile = CpuProfile.parse("x86_64_v2+aes+avx+rdrand+sha_ni")
-    assert told_cpu(profile, frozenset({"aes"})) == "x86_64_v2+aes+avx"
 
 
 def test_what_all_of_some_cpus_have_is_what_a_build_may_need() -> None:

@@ -14,10 +14,10 @@ from datetime import date
 from packaging.version import Version
 
 from cpufit_resolver.baseline import platform_baseline
-from cpufit_resolver.features import architecture
 from cpufit_resolver.need import missing_features
 from cpufit_resolver.profile import CpuProfile
 from cpufit_resolver.refusals import NEEDS_FEATURES, NOT_INSPECTED, OTHER_PLATFORM
+from cpufit_resolver.wanted import least_missing
 
 from .catalog.bookkeeping import Demand, DemandCount
 from .catalog.records import Project, ProjectSnapshot, StoredFile
@@ -109,7 +109,7 @@ def _unmet(
         tuple(sorted(missing_features(file.need, profile, file.platforms))) for file in own if file.need is not None
     ]
     if lacking:
-        return NEEDS_FEATURES, min(lacking, key=lambda missing: (len(missing), missing))
+        return NEEDS_FEATURES, least_missing(lacking)
     return (NOT_INSPECTED if own else OTHER_PLATFORM), ()
 
 
@@ -117,12 +117,6 @@ def _for_architecture(file: StoredFile, arch: str) -> bool:
     """Tell whether some machine of an architecture installs a wheel; a tag that no table has may be for any."""
     promises = [platform_baseline(tag) for tag in file.platforms]
     return any(not promised or arch in promised for promised in promises)
-
-
-def told_cpu(profile: CpuProfile, relevant: frozenset[str]) -> str:
-    """Return the token under which a CPU is counted: its levels, and what some file of the project asks for."""
-    levels = frozenset[str]().union(*(level.features for level in architecture(profile.arch).levels))
-    return profile.reduced_to(levels | relevant).token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

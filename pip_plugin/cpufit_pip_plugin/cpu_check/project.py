@@ -20,7 +20,7 @@ from .installers import pip_index
 from .judge import JudgedRelease, foreign_tags, judge_project, newest_fit
 from .output import Output
 from .report import importable_lines, project_lines
-from .reporting import newest_unmet, report_body, send_report
+from .reporting import newest_unmet, report_of, send_report
 from .surroundings import index_address, pip_files, warnings_for
 
 if TYPE_CHECKING:
@@ -124,5 +124,5 @@ def _report(
     unmet = newest_unmet(releases)
     if unmet is None:
         return False
-    body = report_body(project, unmet, profile, _tags(project, profile)[0], platform.python_version())
+    body = report_of(project, unmet, profile, _tags(project, profile)[0], platform.python_version())
     return send_report(address, body, os.environ)

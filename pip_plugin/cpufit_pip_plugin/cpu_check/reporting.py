@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from packaging.version import InvalidVersion, Version
 
-from cpufit_resolver import CpuProfile, refusals
-from cpufit_resolver.features import architecture
+from cpufit_resolver import CpuProfile
+from cpufit_resolver.wanted import report_body
 
 from .index import IndexAddress, IndexProject, certificates
 from .judge import JudgedRelease
@@ -36,27 +36,14 @@ def _is_prerelease(version: str) -> bool:
         return True  # no installer takes it by itself
 
 
-def report_body(
+def report_of(
     project: IndexProject, release: JudgedRelease, profile: CpuProfile, best_tag: str, python: str
-) -> dict[str, object]:
-    """Return what the index is told of one release.
-
-    :param best_tag: the interpreter's most preferred tag
-    :param python: its version
-    """
-    lacking = [refusal.missing for refusal in release.refusals if refusal.code == refusals.NEEDS_FEATURES]
-    least: tuple[str, ...] = min(lacking, key=lambda missing: (len(missing), missing)) if lacking else ()
+) -> Mapping[str, object]:
+    """Return what the index is told of one release; parameters as for :func:`cpufit_resolver.wanted.report_body`."""
     needs = [file.need for _, files in project.releases for file in files if file.need is not None]
-    levels = [level.features for level in architecture(profile.arch).levels]
-    relevant = frozenset[str]().union(*levels, *(need.relevant_features for need in needs))
-    return {
-        "project": project.name,
-        "version": release.version,
-        "cpu": profile.reduced_to(relevant).token,
-        "missing": list(least),
-        "python": ".".join(python.split(".")[:2]),
-        "platform": best_tag.split("-", 2)[2],
-    }
+    return report_body(
+        project.name, release.version, profile, release.refusals, needs, best_tag=best_tag, python=python
+    )
 
 
 def send_report(address: IndexAddress, body: Mapping[str, object], environ: Mapping[str, str]) -> bool:

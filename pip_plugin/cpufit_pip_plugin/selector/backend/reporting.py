@@ -15,7 +15,7 @@ from typing import Mapping, Sequence
 from .failures import DownloadFailed
 from .release import Release
 from .transport import Transport
-from .vendored import NEEDS_FEATURES, CpuProfile, Refusal, architecture, canonicalize_name
+from .vendored import CpuProfile, Refusal, canonicalize_name, report_body
 
 TIMEOUT = 2.0
 """Seconds that a report may take, all in all; a refusal waits no longer for it."""
@@ -54,28 +54,13 @@ def may_report(release: Release, environ: Mapping[str, str]) -> bool:
     return release.wanted and not silent
 
 
-def report_body(
+def report_of(
     release: Release, profile: CpuProfile, refusals: Sequence[Refusal], best_tag: str, python: str
-) -> dict[str, object]:
-    """Return what the index is told: the least that any refused wheel lacks, and what a build has to know.
-
-    :param best_tag: the interpreter's most preferred tag
-    :param python: its version
-    """
-    lacking = [refusal.missing for refusal in refusals if refusal.code == NEEDS_FEATURES]
-    least: tuple[str, ...] = min(lacking, key=lambda missing: (len(missing), missing)) if lacking else ()
-    relevant: frozenset[str] = frozenset().union(*(level.features for level in architecture(profile.arch).levels))
-    for wheel in release.wheels:
-        if wheel.need is not None:
-            relevant |= wheel.need.relevant_features
-    return {
-        "project": canonicalize_name(release.project),
-        "version": release.version,
-        "cpu": profile.reduced_to(relevant).token,
-        "missing": list(least),
-        "python": ".".join(python.split(".")[:2]),
-        "platform": best_tag.split("-", 2)[2],
-    }
+) -> Mapping[str, object]:
+    """Return what the index is told; parameters as for :func:`cpufit_resolver.wanted.report_body`."""
+    needs = [wheel.need for wheel in release.wheels if wheel.need is not None]
+    name = canonicalize_name(release.project)
+    return report_body(name, release.version, profile, refusals, needs, best_tag=best_tag, python=python)
 
 
 def begin_report(
@@ -87,5 +72,5 @@ def begin_report(
     python: str,
 ) -> Report:
     """Begin to tell the index; it goes on while the refusal is put into words."""
-    body = report_body(release, profile, refusals, best_tag, python)
+    body = report_of(release, profile, refusals, best_tag, python)
     return Report(transport, f"{release.api_url}/api/v1/wanted", body)

@@ -16,15 +16,15 @@ if TYPE_CHECKING or __package__ != "_cpufit_selector":
 
     from cpufit_resolver import Candidate, CpufitError, CpuProfile, Need, Selection, select
     from cpufit_resolver.detection import DetectedCpu, profile_for
-    from cpufit_resolver.features import architecture
     from cpufit_resolver.need import missing_features
     from cpufit_resolver.refusals import NEEDS_FEATURES, NOT_INSPECTED, OTHER_PLATFORM, Refusal
+    from cpufit_resolver.wanted import report_body
 else:
     from ._vendor.cpufit_resolver import Candidate, CpufitError, CpuProfile, Need, Selection, select
     from ._vendor.cpufit_resolver.detection import DetectedCpu, profile_for
-    from ._vendor.cpufit_resolver.features import architecture
     from ._vendor.cpufit_resolver.need import missing_features
     from ._vendor.cpufit_resolver.refusals import NEEDS_FEATURES, NOT_INSPECTED, OTHER_PLATFORM, Refusal
+    from ._vendor.cpufit_resolver.wanted import report_body
     from ._vendor.packaging.specifiers import InvalidSpecifier, SpecifierSet
     from ._vendor.packaging.tags import sys_tags
     from ._vendor.packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
@@ -46,11 +46,11 @@ __all__ = [
     "Selection",
     "SpecifierSet",
     "Version",
-    "architecture",
     "canonicalize_name",
     "missing_features",
     "parse_wheel_filename",
     "profile_for",
+    "report_body",
     "select",
     "sys_tags",
 ]
