@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from .archive import WheelInfo
 from .blobs import BlobStore, StagedBlob
-from .catalog import NewDerived, NewFile
+from .catalog import NeedChange, NewDerived, NewFile
 from .labelled import make_labelled
 from .variant import properties_for
 
@@ -45,3 +46,21 @@ def labelled_forms(kept: ExitStack, blobs: BlobStore, path: Path, info: WheelInf
         )
         forms.append((staged, form))
     return forms
+
+
+def with_forms(
+    kept: ExitStack, blobs: BlobStore, info: WheelInfo, change: NeedChange, *, over: bool = False
+) -> NeedChange:
+    """Return a change of need with the labelled forms that follow from the new one.
+
+    :param kept: what the staged blobs live in
+    :param info: what was read of the file's blob
+    :param over: whether a form's bytes take the place of those that lie there under the same hash
+    """
+    file = replace(change.file, need=change.need)
+    forms = labelled_forms(kept, blobs, blobs.path(file.sha256), info, file)
+
+    def move_blobs_in() -> list[Path]:
+        return [folder for staged, _ in forms for folder in blobs.move(staged, over=over)]
+
+    return replace(change, derived=[form for _, form in forms], before_commit=move_blobs_in)

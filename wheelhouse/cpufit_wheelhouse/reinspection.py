@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 from cpufit_resolver.errors import CpufitError
@@ -21,7 +20,7 @@ from .archive import WheelInfo, open_wheel
 from .archive_limits import DEFAULT_LIMITS, ArchiveLimits
 from .blobs import BlobStore
 from .catalog import OVERRIDE, UNKNOWN_KEY, Catalog, CatalogChanged, NeedChange, ProjectSnapshot, StoredFile
-from .forms import labelled_forms
+from .forms import with_forms
 from .inspection.verdict import RULES_VERSION, Verdict
 from .judgement import STATED, Inspector, Override, asks_for, overridden, settled, stated_need
 
@@ -112,7 +111,10 @@ class Reinspection:
             if told is not None:
                 return self._in_conflict(current, need, told)
             try:
-                changed = self._changed(current, need, verdict, snapshot.project.serial)
+                with ExitStack() as kept:
+                    change = NeedChange(current, need, snapshot.project.serial, verdict=verdict)
+                    change = with_forms(kept, self.blobs, self._opened(current), change)
+                    changed = self.catalog.arrivals.change_need(change)
             except CatalogChanged:
                 continue
             return Reinspected(file=changed, before=current.need, outcome="changed")
@@ -157,20 +159,6 @@ class Reinspection:
         kept = need is None and file.need is not None
         told = "; ".join(verdict.undetermined) if verdict is not None else ""
         return Reinspected(file=file, before=file.need, outcome="kept" if kept else "unchanged", told=told)
-
-    def _changed(self, file: StoredFile, need: Need | None, verdict: Verdict | None, seen: int) -> StoredFile:
-        path = self.blobs.path(file.sha256)
-        with ExitStack() as kept:
-            info = self._opened(file)
-            forms = labelled_forms(kept, self.blobs, path, info, replace(file, need=need))
-
-            def move_blobs_in() -> list[Path]:
-                return [folder for staged, _ in forms for folder in self.blobs.move(staged)]
-
-            derived = [form for _, form in forms]
-            return self.catalog.arrivals.change_need(
-                NeedChange(file, need, seen, derived=derived, verdict=verdict, before_commit=move_blobs_in)
-            )
 
 
 def _in_the_way(snapshot: ProjectSnapshot, file: StoredFile, need: Need | None) -> str | None:

@@ -17,14 +17,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from cpufit_resolver.errors import CpufitError
 from cpufit_wheelhouse.archive import open_wheel
 from cpufit_wheelhouse.blobs import fsync_folder
 from cpufit_wheelhouse.catalog import CatalogChanged, NeedChange, ProjectSnapshot, Reference, StoredFile
-from cpufit_wheelhouse.forms import labelled_forms
+from cpufit_wheelhouse.forms import with_forms
 from cpufit_wheelhouse.home import Home
 from cpufit_wheelhouse.reinspection import own_name
 from cpufit_wheelhouse.sdist import open_sdist
@@ -169,29 +168,21 @@ class Repair:
 
     def _labelled_anew(self, reference: Reference) -> bool:
         """Make all labelled forms of a wheel anew, whatever their bytes are by the rules of this version."""
+        blobs = self.home.blobs
         while True:
             snapshot = self.home.catalog.snapshot(reference.project)
             file = _source(snapshot, reference)
             if file is None or snapshot is None or not self._is_whole(file.sha256):
                 return False
             try:
-                return self._written_anew(file, snapshot.project.serial)
+                with ExitStack() as kept:
+                    info = open_wheel(blobs.path(file.sha256), own_name(file))
+                    change = NeedChange(file, file.need, snapshot.project.serial)
+                    change = with_forms(kept, blobs, info, change, over=True)
+                    self.home.catalog.arrivals.change_need(change)
             except CatalogChanged:
                 continue
-
-    def _written_anew(self, file: StoredFile, seen: int) -> bool:
-        path = self.home.blobs.path(file.sha256)
-        with ExitStack() as kept:
-            forms = labelled_forms(kept, self.home.blobs, path, open_wheel(path, own_name(file)), file)
-
-            def move_blobs_in() -> list[Path]:
-                return [folder for staged, _ in forms for folder in self.home.blobs.move(staged, over=True)]
-
-            derived = [form for _, form in forms]
-            self.home.catalog.arrivals.change_need(
-                NeedChange(file, file.need, seen, derived=derived, before_commit=move_blobs_in)
-            )
-        return bool(forms)
+            return bool(change.derived)
 
     def _is_whole(self, sha256: str) -> bool:
         """Tell whether a blob has the bytes that it had: nothing is made from damaged ones."""
