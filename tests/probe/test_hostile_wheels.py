@@ -5,32 +5,21 @@ from __future__ import annotations
 import secrets
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.flow.native_wheels import V1, V3, Build, compile_build, compiler
+from tests.flow.native_wheels import V1, V3, compiler
+from tests.probe.probes import CALL, LOAD, TAGS, local_options, native, probed, skip_where_nothing_probes
 
-from cpufit_wheelhouse.inspection.wheel import inspect_wheel
 from cpufit_wheelhouse.inspection.workers import InspectionPool, WorkerOptions
-from cpufit_wheelhouse.probe import sandbox
-from cpufit_wheelhouse.probe.combine import combine
 from cpufit_wheelhouse.probe.models import X86_64 as LADDER
 from cpufit_wheelhouse.probe.options import ProbeOptions
-from cpufit_wheelhouse.probe.probe import probe_wheel
-from cpufit_wheelhouse.probe.report import ProbeReport
 from cpufit_wheelhouse.probe.run import Runner
 
 Factory = Callable[..., Path]
-TAGS = "py3-none-manylinux_2_17_x86_64"
-LOAD = """\
-import ctypes, pathlib
-native = ctypes.CDLL(str(pathlib.Path(__file__).with_name("_native.so")))
-"""
-CALL = LOAD + "assert native.doubled_sum((ctypes.c_int * 8)(*range(8))) == 56\n"
 HAS_AVX2 = 'int has_avx2(void) { __builtin_cpu_init(); return __builtin_cpu_supports("avx2") != 0; }\n'
 
 pytestmark = pytest.mark.emulated
@@ -38,33 +27,12 @@ pytestmark = pytest.mark.emulated
 
 @pytest.fixture(scope="module", autouse=True)
 def _able() -> None:
-    if sys.platform != "linux" or shutil.which("qemu-x86_64") is None:
-        pytest.skip("qemu-x86_64 is not installed (Debian: qemu-user)")
-    if compiler() is None:
-        pytest.skip("gcc is not installed")
-    if (reason := sandbox.unavailable()) is not None:
-        pytest.skip(reason)
+    skip_where_nothing_probes()
 
 
 @pytest.fixture
 def options(tmp_path: Path) -> ProbeOptions:
-    for name in ("simple", "links"):
-        (tmp_path / name).mkdir()
-    return ProbeOptions(
-        index_url=(tmp_path / "simple").as_uri(), find_links=tmp_path / "links", time_limit=30.0, processes=64
-    )
-
-
-def native(tmp_path: Path, built: Build) -> bytes:
-    return compile_build(built, tmp_path).read_bytes()
-
-
-def probed(wheel: Path, options: ProbeOptions) -> tuple[dict[str, str], ProbeReport]:
-    static = inspect_wheel(wheel, wheel.name)
-    report = probe_wheel(wheel, wheel.name, static, options)
-    together = combine(static, report)
-    assert together.need is not None
-    return together.need.as_dict()["x86_64"], report
+    return local_options(tmp_path, time_limit=30.0)
 
 
 def test_what_lies_where_the_trace_is_expected_is_not_followed(

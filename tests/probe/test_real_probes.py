@@ -13,13 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.flow.native_wheels import V1, V3, Build, compile_build, compiler
+from tests.flow.native_wheels import V1, V3
 from tests.inspection.control_libraries import AARCH64, X86_64, build
 from tests.inspection.control_libraries import compiler as arm_compiler
+from tests.probe.probes import CALL, LOAD, TAGS, local_options, native, probed, skip_where_nothing_probes
 
 from cpufit_wheelhouse.inspection.wheel import inspect_wheel
 from cpufit_wheelhouse.inspection.workers import InspectionPool, WorkerOptions
-from cpufit_wheelhouse.probe import sandbox
 from cpufit_wheelhouse.probe.arm64_root import Arm64Unavailable, make_arm64_root
 from cpufit_wheelhouse.probe.combine import combine
 from cpufit_wheelhouse.probe.models import X86_64 as LADDER
@@ -28,12 +28,6 @@ from cpufit_wheelhouse.probe.probe import probe_wheel
 from cpufit_wheelhouse.probe.report import ProbeReport
 
 Factory = Callable[..., Path]
-TAGS = "py3-none-manylinux_2_17_x86_64"
-LOAD = """\
-import ctypes, pathlib
-native = ctypes.CDLL(str(pathlib.Path(__file__).with_name("_native.so")))
-"""
-SUM = LOAD + "assert native.doubled_sum((ctypes.c_int * 8)(*range(8))) == 56\n"
 WORK = LOAD + "assert native.work(64) == 64\n"
 
 pytestmark = pytest.mark.emulated
@@ -41,40 +35,18 @@ pytestmark = pytest.mark.emulated
 
 @pytest.fixture(scope="module", autouse=True)
 def _able() -> None:
-    if sys.platform != "linux" or shutil.which("qemu-x86_64") is None:
-        pytest.skip("qemu-x86_64 is not installed (Debian: qemu-user)")
-    if compiler() is None:
-        pytest.skip("gcc is not installed")
-    if (reason := sandbox.unavailable()) is not None:
-        pytest.skip(reason)
+    skip_where_nothing_probes()
 
 
 @pytest.fixture
 def options(tmp_path: Path) -> ProbeOptions:
-    """No index at all: what a wheel depends on lies in a folder."""
-    for name in ("simple", "links"):
-        (tmp_path / name).mkdir()
-    return ProbeOptions(
-        index_url=(tmp_path / "simple").as_uri(), find_links=tmp_path / "links", time_limit=60.0, processes=64
-    )
-
-
-def native(tmp_path: Path, built: Build) -> bytes:
-    return compile_build(built, tmp_path).read_bytes()
-
-
-def probed(wheel: Path, options: ProbeOptions) -> tuple[dict[str, str], ProbeReport]:
-    static = inspect_wheel(wheel, wheel.name)
-    report = probe_wheel(wheel, wheel.name, static, options)
-    together = combine(static, report)
-    assert together.need is not None
-    return together.need.as_dict()["x86_64"], report
+    return local_options(tmp_path, time_limit=60.0)
 
 
 def test_an_import_that_runs_native_code_dies_where_the_cpu_lacks_it(
     wheel_factory: Factory, tmp_path: Path, options: ProbeOptions
 ) -> None:
-    wheel = wheel_factory(tags=TAGS, members={"pkg/__init__.py": SUM.encode(), "pkg/_native.so": native(tmp_path, V3)})
+    wheel = wheel_factory(tags=TAGS, members={"pkg/__init__.py": CALL.encode(), "pkg/_native.so": native(tmp_path, V3)})
     need, report = probed(wheel, options)
     assert "avx2" in need["import"] or need["import"] == "x86_64_v3"
     died = next(run for run in report.runs if run.result == "died")
@@ -117,7 +89,7 @@ def test_a_dependency_that_dies_is_not_the_wheels_fault(
     wheel_factory: Factory, tmp_path: Path, options: ProbeOptions
 ) -> None:
     other = wheel_factory(
-        name="heavy", tags=TAGS, members={"heavy/__init__.py": SUM.encode(), "heavy/_native.so": native(tmp_path, V3)}
+        name="heavy", tags=TAGS, members={"heavy/__init__.py": CALL.encode(), "heavy/_native.so": native(tmp_path, V3)}
     )
     assert options.find_links is not None
     shutil.copy(other, options.find_links)
