@@ -7,16 +7,16 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.flow.flow_server import running_server
+from tests.loopback import listening
 
 pytestmark = pytest.mark.flow
 
@@ -115,10 +115,8 @@ def served_folder(tmp_path: Path) -> Iterator[str]:
     project = tmp_path / "served" / "example"
     project.mkdir(parents=True)
     (project / "example-1.0-py3-none-any.whl").write_bytes(b"PK\x05\x06" + bytes(18))
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Silent, directory=str(tmp_path / "served"))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-        server.shutdown()
+    with listening(partial(_Silent, directory=str(tmp_path / "served"))) as address:
+        yield f"{address}/"
 
 
 def test_what_a_bare_folder_does_not_have_is_found(tmp_path: Path, served_folder: str) -> None:

@@ -13,15 +13,16 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import threading
 import venv
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import MappingProxyType
+
+from tests.loopback import listening
 
 from cpufit_pip_plugin.selector import (
     SelectorCandidate,
@@ -183,7 +184,10 @@ class Index:
         return next((data for data in self.sources.values() if path.startswith(f"/files/{sha(data)}/")), None)
 
 
-def serve(index: Index) -> ThreadingHTTPServer:
+@contextmanager
+def serving(index: Index) -> Iterator[None]:
+    """Answer as an index does, at the address that it is given."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if index.credentials is not None and self.headers["Authorization"] != basic(*index.credentials):
@@ -207,10 +211,8 @@ def serve(index: Index) -> ThreadingHTTPServer:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    index.url = f"http://127.0.0.1:{server.server_address[1]}"
-    return server
+    with listening(Handler) as index.url:
+        yield
 
 
 @contextmanager
@@ -227,12 +229,8 @@ def serving_three_releases() -> Iterator[Index]:
             "3.0": [make_wheel("3.0", "v3", "x86_64_v2+avx+f16c")],
         }
     )
-    server = serve(made)
-    try:
+    with serving(made):
         yield made
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def isolated(home: Path, cpu: str) -> dict[str, str]:

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 from packaging.tags import sys_tags
+from tests.loopback import listening
 from tests.machine_code.made_images import ARM_CODE, elf
-from tests.pip_plugin.cpu_check_support import SCHEMA, answer, forget_settings, listening
+from tests.pip_plugin.cpu_check_support import SCHEMA, answer, forget_settings
 
 from cpufit_pip_plugin.cpu_check import cli, decoder
 from cpufit_pip_plugin.cpu_check.environment.blame import Ending, blamed

@@ -16,7 +16,8 @@ from typing import Any
 import jsonschema
 import pytest
 from packaging.tags import sys_tags
-from tests.pip_plugin.cpu_check_support import COMMAND, ROOTS, SCHEMA, answer, forget_settings, listening
+from tests.loopback import listening
+from tests.pip_plugin.cpu_check_support import COMMAND, ROOTS, SCHEMA, answer, forget_settings
 
 from cpufit_pip_plugin.cpu_check import cli
 

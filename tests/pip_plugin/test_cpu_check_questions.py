@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from packaging.tags import sys_tags
+from tests.loopback import listening
 from tests.machine_code.made_images import elf
-from tests.pip_plugin.cpu_check_support import answer, forget_settings, listening
+from tests.pip_plugin.cpu_check_support import answer, forget_settings
 
 from cpufit_pip_plugin.cpu_check import cli, decoder
 from cpufit_pip_plugin.cpu_check.requirements import UnreadableRequirements, requirement_lines

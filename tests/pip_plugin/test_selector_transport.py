@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from tests.loopback import listening
 
 from cpufit_pip_plugin.selector.backend import download
 from cpufit_pip_plugin.selector.backend.credentials import Credentials, from_environment, from_netrc
@@ -77,12 +78,8 @@ def site() -> Iterator[Site]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    made.url = f"http://127.0.0.1:{server.server_address[1]}"
-    yield made
-    server.shutdown()
-    server.server_close()
+    with listening(Handler) as made.url:
+        yield made
 
 
 def transport(site: Site, tmp_path: Path, **environ: str) -> Transport:

@@ -12,9 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
+
+from tests.loopback import listening
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 
@@ -140,19 +142,12 @@ class _Handler(BaseHTTPRequestHandler):
 def upstream_server() -> Iterator[UpstreamIndex]:
     index = UpstreamIndex()
     handler = type("Handler", (_Handler,), {"index": index})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    index.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield index
-    finally:
-        if index.gate is not None:
-            index.gate.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with listening(handler) as index.url:
+        try:
+            yield index
+        finally:
+            if index.gate is not None:
+                index.gate.set()
 
 
 def kept(server: Any) -> list[str]:
