@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from packaging.utils import canonicalize_name
 from starlette.responses import JSONResponse, Response
 
+from cpufit_wheelhouse.catalog import PolicyChange
 from cpufit_wheelhouse.errors import NoSuchProject
 
 from . import answers
@@ -61,7 +62,7 @@ def status(request: Request, name: str, who: Who, body: StatusBody) -> Response:
 @router.post("/settings", response_model=answers.Settings)
 def settings(request: Request, name: str, who: Who, body: SettingsBody) -> Response:
     """Change the project's policy; what is not named stays."""
-    change = policy.PolicyChange(**body.model_dump(exclude={"why"}))
+    change = PolicyChange(**body.model_dump(exclude={"why"}))
     project = policy.set_policy(services_of(request).home, name, change, who=who, why=body.why)
     return _answer({"project": project.name, "policy": policy.policy_as_dict(project), "instead": project.instead})
 

@@ -12,6 +12,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from cpufit_server.early import EarlyPages
+from cpufit_wheelhouse.catalog import PolicyChange
 
 LINUX = "cp311-cp311-manylinux_2_17_x86_64"
 JSON = "application/vnd.pypi.simple.v1+json"
@@ -84,7 +85,7 @@ class TestEarlyPages:
         assert asked(only(early), "/simple/plain/", {}, method="POST").status_code == 418
 
     def test_leave_projects_that_merge_to_the_application(self, hosted: Any, early: EarlyPages) -> None:
-        hosted.home.catalog.set_policy("plain", upstream="merge")
+        hosted.home.catalog.set_policy("plain", PolicyChange(upstream="merge"))
         assert asked(only(early), "/simple/plain/", self.CLIENTS["pip"]).status_code == 418
 
     def test_leave_everything_to_the_application_when_they_are_over(self, early: EarlyPages) -> None:

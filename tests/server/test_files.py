@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from cpufit_wheelhouse.catalog import PolicyChange
+
 LINUX = "cp311-cp311-manylinux_2_17_x86_64"
 
 
@@ -125,7 +127,7 @@ def test_an_unknown_wheel_is_not_to_be_had_by_its_hash_until_policy_lets_it(
     url = f"/files/{hashlib.sha256(data).hexdigest()}/{filename}"
     assert server.client.get(url).status_code == 404
     assert server.client.get(url + ".metadata").status_code == 404
-    server.home.catalog.set_policy("fast", unknown="allow")
+    server.home.catalog.set_policy("fast", PolicyChange(unknown="allow"))
     assert server.client.get(url).content == data
     assert server.names() == [filename]
 

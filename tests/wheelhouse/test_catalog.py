@@ -12,7 +12,16 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from tests.wheelhouse.catalog_support import V2, V3, labelled, new_file
 
 from cpufit_resolver.need import BASELINE_NEED, Need, parse_need
-from cpufit_wheelhouse.catalog import Addition, Catalog, CatalogChanged, NeedChange, NewDerived, NewFile, Project
+from cpufit_wheelhouse.catalog import (
+    Addition,
+    Catalog,
+    CatalogChanged,
+    NeedChange,
+    NewDerived,
+    NewFile,
+    PolicyChange,
+    Project,
+)
 from cpufit_wheelhouse.catalog.schema import UtcDateTime
 from cpufit_wheelhouse.errors import NoSuchProject
 
@@ -192,19 +201,19 @@ def test_a_selector_added_twice_is_one_and_changes_no_page(catalog: Catalog) -> 
 
 
 def test_policy_changes_what_is_given_and_the_serial(catalog: Catalog) -> None:
-    made = catalog.ensure_project("Demo", unknown="allow")
+    made = catalog.ensure_project("Demo", PolicyChange(unknown="allow"))
     assert (made.display_name, made.unknown, made.variants) == ("Demo", "allow", False)
-    changed = catalog.set_policy("demo", variants=True, plain="selector", build_sdist=True)
+    changed = catalog.set_policy("demo", PolicyChange(variants=True, plain="selector", build_sdist=True))
     assert (changed.variants, changed.unknown, changed.plain, changed.build_sdist) == (True, "allow", "selector", True)
     assert changed.serial > made.serial
     assert (
-        catalog.set_policy("demo", variants=True)
+        catalog.set_policy("demo", PolicyChange(variants=True))
         == changed
         == catalog.ensure_project("DEMO")
         == catalog.project("demo")
     )
     with pytest.raises(NoSuchProject):
-        catalog.set_policy("nobody", variants=True)
+        catalog.set_policy("nobody", PolicyChange(variants=True))
     assert [project.name for project in catalog.projects()] == ["demo"]
 
 
@@ -241,4 +250,4 @@ def test_sqlite_keeps_foreign_keys_and_commits_to_the_disk(catalog: Catalog) -> 
 
 def test_a_value_outside_the_vocabulary_is_refused_by_the_database(catalog: Catalog) -> None:
     with pytest.raises((IntegrityError, StatementError)):
-        catalog.ensure_project("demo", unknown="maybe")  # type: ignore[arg-type]  # a caller without mypy
+        catalog.ensure_project("demo", PolicyChange(unknown="maybe"))  # type: ignore[arg-type]  # a caller without mypy

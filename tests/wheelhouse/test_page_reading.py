@@ -21,6 +21,7 @@ from cpufit_wheelhouse.catalog import (
     CatalogChanged,
     NewDerived,
     NewFile,
+    PolicyChange,
     ProjectSnapshot,
     rows,
     schema,
@@ -95,7 +96,7 @@ def fill(catalog: Catalog) -> None:
         catalog.arrivals.add(Addition("demo", file, seen=catalog.serial("demo")))
     selector = NewDerived(version="1.0", kind="selector", filename="demo-1.0.tar.gz", sha256="5" * 64, size=9)
     catalog.add_derived("demo", selector)
-    catalog.set_policy("demo", variants=True, build_sdist=True, instead="Other.One", upstream="merge")
+    catalog.set_policy("demo", PolicyChange(variants=True, build_sdist=True, instead="Other.One", upstream="merge"))
     first, _, third, last = catalog.files("demo")
     seen = catalog.serial("demo")
     assert seen is not None
@@ -136,7 +137,7 @@ def read_by_types(path: Path, name: str) -> ProjectSnapshot | None:
 
 def test_a_snapshot_is_what_the_columns_hold(path: Path, catalog: Catalog, reader: PageReader) -> None:
     fill(catalog)
-    catalog.ensure_project("Another", unknown="allow", plain="selector")
+    catalog.ensure_project("Another", PolicyChange(unknown="allow", plain="selector"))
     for name in ("demo", "Demo", "another", "missing"):
         wanted, found = read_by_types(path, name), reader.snapshot(name)
         assert catalog.snapshot(name) == found

@@ -11,7 +11,7 @@ from tests.wheelhouse.ingest_support import X86, put, wheel_bytes
 
 from cpufit_resolver.need import Need, parse_need
 from cpufit_wheelhouse.archive import WheelInfo
-from cpufit_wheelhouse.catalog import StoredFile
+from cpufit_wheelhouse.catalog import PolicyChange, StoredFile
 from cpufit_wheelhouse.home import Home, open_home
 from cpufit_wheelhouse.inspection.verdict import RULES_VERSION, Verdict
 from cpufit_wheelhouse.reinspection import Reinspected, Reinspection
@@ -149,7 +149,7 @@ def test_a_wheel_of_which_nobody_else_knows_is_unknown_again_when_its_override_e
 
 
 def test_two_wheels_of_one_name_do_not_both_become_unknown(home: Home) -> None:
-    home.catalog.ensure_project("demo", variants=True)
+    home.catalog.ensure_project("demo", PolicyChange(variants=True))
     put(home)
     override(home, "x86_64_v3")
     second = put(home, wheel_bytes(content="two")).file

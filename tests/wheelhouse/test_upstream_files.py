@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cpufit_resolver.need import parse_need
-from cpufit_wheelhouse.catalog import Catalog
+from cpufit_wheelhouse.catalog import Catalog, PolicyChange
 from cpufit_wheelhouse.inspection.verdict import Verdict
 
 NEED = parse_need("x86_64_v3", frozenset({"x86_64"}))
@@ -36,5 +36,5 @@ def test_an_operators_word_stands_above_the_verdict(tmp_path: Path) -> None:
 def test_a_project_goes_upstream_only_where_it_is_told_to(tmp_path: Path) -> None:
     with Catalog.open(f"sqlite:///{tmp_path / 'c.sqlite3'}") as catalog:
         assert catalog.ensure_project("a").upstream == "never"
-        assert catalog.set_policy("a", upstream="merge").upstream == "merge"
-        assert catalog.set_policy("a", variants=True).upstream == "merge"
+        assert catalog.set_policy("a", PolicyChange(upstream="merge")).upstream == "merge"
+        assert catalog.set_policy("a", PolicyChange(variants=True)).upstream == "merge"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 
-from cpufit_server.administration.policy import PolicyChange, policy_as_dict, set_policy
+from cpufit_server.administration.policy import policy_as_dict, set_policy
 from cpufit_server.settings import load_settings
-from cpufit_wheelhouse.catalog import Catalog, Freeze, Hiding, Project, StoredFile
+from cpufit_wheelhouse.catalog import Catalog, Freeze, Hiding, PolicyChange, Project, StoredFile
 from cpufit_wheelhouse.errors import NoSuchProject
 from cpufit_wheelhouse.home import open_home
 

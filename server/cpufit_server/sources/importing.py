@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cpufit_resolver import InvalidCpuToken, parse_need
 from cpufit_wheelhouse.blobs import BlobStore, StagedBlob
-from cpufit_wheelhouse.catalog import Catalog, StoredFile
+from cpufit_wheelhouse.catalog import Catalog, PolicyChange, StoredFile
 from cpufit_wheelhouse.ingest import Ingest, Ingested
 
 from .errors import DownloadBroke, DownloadFailed
@@ -79,7 +79,7 @@ class Importer:
         known = self._known(source, as_project, declared)
         if known is not None:
             if as_project is not None or declared is not None:  # what the ingest does for a file that is the same
-                self.catalog.set_policy(known.project, variants=True)
+                self.catalog.set_policy(known.project, PolicyChange(variants=True))
             return Imported(source=source, file=known, status="same", fetched=False, need_ignored=ignored)
         for attempt in range(1, ATTEMPTS + 1):
             with self.blobs.stage() as staged:

@@ -18,7 +18,7 @@ import zstandard
 
 from cpufit_server.front import app as front_app
 from cpufit_server.front.wishes import Wishes
-from cpufit_wheelhouse.catalog import Catalog
+from cpufit_wheelhouse.catalog import Catalog, PolicyChange
 
 LINUX = "cp311-cp311-manylinux_2_17_x86_64"
 JSON = "application/vnd.pypi.simple.v1+json"
@@ -253,11 +253,11 @@ class TestReadyFiles:
         self, server: Any, make_wheel: Callable[..., Any]
     ) -> None:
         filename, data = make_wheel(tags=LINUX, native=True)
-        server.home.catalog.ensure_project("fast", unknown="allow")
+        server.home.catalog.ensure_project("fast", PolicyChange(unknown="allow"))
         server.upload((filename, data))
         path = f"/files/{hashlib.sha256(data).hexdigest()}/{filename}"
         assert server.client.get(path).status_code == server.client.get(path).status_code == 200
-        server.home.catalog.set_policy("fast", unknown="refuse")
+        server.home.catalog.set_policy("fast", PolicyChange(unknown="refuse"))
         need = server.home.catalog.files("fast")[0].need
         assert server.client.get(path).status_code == (404 if need is None else 200)
 

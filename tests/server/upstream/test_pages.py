@@ -15,6 +15,7 @@ from cpufit_server.upstream import pages as upstream_pages
 from cpufit_server.upstream import upstream_index
 from cpufit_server.upstream.freshness import lifetime_of
 from cpufit_server.upstream.reading import read_page
+from cpufit_wheelhouse.catalog import PolicyChange
 
 WHEEL = "other-1.0-py3-none-any.whl"
 
@@ -164,7 +165,7 @@ def test_a_hosted_name_is_asked_upstream_only_where_its_project_says_so(
         assert names(server, "fast") == [ours]
         assert server.client.get(f"/upstream/fast/{'ab' * 32}/{theirs}").status_code == 404
         assert index.asked == []
-        server.home.catalog.set_policy("fast", upstream="merge")
+        server.home.catalog.set_policy("fast", PolicyChange(upstream="merge"))
         page = server.page("/simple/fast/")
         assert [file["filename"] for file in page["files"]] == [ours, theirs]
         assert page["versions"] == ["1.0", "2.0"]
@@ -179,7 +180,7 @@ def test_what_is_hosted_is_listed_while_the_upstream_of_a_merged_project_fails(
     index.down = True
     with passing() as server:
         server.upload(make_wheel())
-        server.home.catalog.set_policy("fast", upstream="merge")
+        server.home.catalog.set_policy("fast", PolicyChange(upstream="merge"))
         answer = server.client.get("/simple/fast/")
         assert (answer.status_code, answer.headers["x-cpufit-upstream"]) == (200, "unavailable")
 
@@ -190,7 +191,7 @@ def test_a_version_that_is_hosted_and_hidden_is_not_had_from_upstream(
     index.add("fast", "fast-1.0-py3-none-any.whl", b"theirs")
     with passing() as server:
         server.upload(make_wheel())
-        server.home.catalog.set_policy("fast", upstream="merge")
+        server.home.catalog.set_policy("fast", PolicyChange(upstream="merge"))
         (file,) = server.home.catalog.files("fast")
         server.home.catalog.hidings.hide("fast", file.sha256, who="mara", why="crashes")
         assert names(server, "fast") == []

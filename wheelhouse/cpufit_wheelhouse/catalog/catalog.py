@@ -39,16 +39,16 @@ from .records import (
     DerivedFile,
     DerivedKind,
     NewDerived,
-    PlainPolicy,
+    PolicyChange,
     Project,
     ProjectSnapshot,
     StoredFile,
-    UnknownPolicy,
-    UpstreamPolicy,
 )
 from .references import ReferenceTable
 from .tokens import TokenTable
 from .upstream import UpstreamTable
+
+NO_CHANGE = PolicyChange()
 
 
 @final
@@ -165,15 +165,7 @@ class Catalog:
 
     # Changing projects.
 
-    def ensure_project(
-        self,
-        name: str,
-        *,
-        variants: bool | None = None,
-        unknown: UnknownPolicy | None = None,
-        plain: PlainPolicy | None = None,
-        build_sdist: bool | None = None,
-    ) -> Project:
+    def ensure_project(self, name: str, change: PolicyChange = NO_CHANGE) -> Project:
         """Return a project, making it where it is missing; a policy that is given is set either way.
 
         :param name: what is shown if the project is made here
@@ -184,42 +176,20 @@ class Catalog:
                     statements.insert_project(connection, name)
         except IntegrityError:  # another writer made it in this instant, and that is as good
             pass
-        return self.set_policy(name, variants=variants, unknown=unknown, plain=plain, build_sdist=build_sdist)
+        return self.set_policy(name, change)
 
-    def set_policy(  # noqa: PLR0913  # a column each, and a caller names those that it changes
-        self,
-        name: str,
-        *,
-        variants: bool | None = None,
-        unknown: UnknownPolicy | None = None,
-        plain: PlainPolicy | None = None,
-        build_sdist: bool | None = None,
-        instead: str | None = None,
-        upstream: UpstreamPolicy | None = None,
-        said: tuple[str, str] | None = None,
-    ) -> Project:
-        """Change a project's policy, leaving what is None, and return the project.
+    def set_policy(self, name: str, change: PolicyChange, *, said: tuple[str, str] | None = None) -> Project:
+        """Change a project's policy, and return the project.
 
-        :param instead: the project to name where nothing fits; empty for none
         :param said: who changes it and why, for the journal
         :raises NoSuchProject: it is not hosted
         """
-        wanted = {
-            "variants": variants,
-            "unknown": unknown,
-            "plain": plain,
-            "build_sdist": build_sdist,
-            "upstream": upstream,
-        }
-        given: dict[str, object] = {key: value for key, value in wanted.items() if value is not None}
-        if instead is not None:
-            given["instead"] = canonicalize_name(instead) or None
-        projects = schema.projects
+        projects, given = schema.projects, change.values()
         with self._writer.begin() as connection:
             project = statements.hosted(connection, name)
             if any(getattr(project, key) != value for key, value in given.items()):
-                change = {**given, "serial": projects.c.serial + 1}
-                connection.execute(update(projects).where(projects.c.id == project.id).values(change))
+                columns = {**given, "serial": projects.c.serial + 1}
+                connection.execute(update(projects).where(projects.c.id == project.id).values(columns))
                 if said is not None:
                     write_journal(connection, project.id, "settings", who=said[0], why=said[1])
                 project = statements.hosted(connection, name)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Literal
 
-from packaging.utils import NormalizedName
+from packaging.utils import NormalizedName, canonicalize_name
 
 from cpufit_resolver.need import Need, is_ordinary
 from cpufit_wheelhouse.errors import StoreError
@@ -56,6 +56,25 @@ class Project:
     status_reason: str | None = None
     upstream: UpstreamPolicy = "never"
     """Whether the upstream index is asked for this name too, and its other releases are listed beside those here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyChange:
+    """What is to change of a project's policy; None leaves what there is. See :class:`Project`."""
+
+    variants: bool | None = None
+    unknown: UnknownPolicy | None = None
+    plain: PlainPolicy | None = None
+    build_sdist: bool | None = None
+    upstream: UpstreamPolicy | None = None
+    instead: str | None = None
+    """Empty for no project."""
+
+    def values(self) -> dict[str, object]:
+        """Return what changes, by the names of :class:`Project`."""
+        given = {one.name: getattr(self, one.name) for one in fields(self)}
+        changed = {name: value for name, value in given.items() if value is not None}
+        return changed if self.instead is None else {**changed, "instead": canonicalize_name(self.instead) or None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

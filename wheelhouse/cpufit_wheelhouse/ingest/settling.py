@@ -33,6 +33,7 @@ from cpufit_wheelhouse.catalog import (
     Meeting,
     NeedChange,
     NewFile,
+    PolicyChange,
     StoredFile,
     decide,
 )
@@ -153,7 +154,7 @@ class Settling:
 
     def _known(self, offer: Offer, file: StoredFile) -> Ingested:
         if offer.turns_variants_on:
-            self.catalog.set_policy(offer.project, variants=True)
+            self.catalog.set_policy(offer.project, PolicyChange(variants=True))
         for lost in (offer.arriving.file, offer.arriving.metadata):
             if not self.blobs.exists(lost.digests.sha256):  # set aside as damaged, or lost with a disk
                 self.blobs.commit(lost)
