@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.requests import Request
 
-from .at_once import AtOnce, head_lines
+from .at_once import AtOnce, head_lines, route_template
 from .keeping import KeptFile, KeptPage
 from .splicing import splice_gzip
 from .splicing_zstd import splice_zstd
@@ -64,22 +64,26 @@ class Ready:
     """The headers of a whole answer as lines."""
     known: AtOnce | None = field(init=False)
     """The answer to a client which has this version."""
+    kept: AtOnce | None = field(init=False)
+    """The whole answer to GET, where its body is in memory and every client gets the same."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "head", head_lines(self.start["headers"]))
-        known = None
+        template = route_template(self.route)
+        known = kept = None
         if self.not_modified is not None:
-            known = AtOnce(304, head_lines(self.not_modified["headers"]), b"", self.route)
-        object.__setattr__(self, "known", known)
+            known = AtOnce(304, head_lines(self.not_modified["headers"]), b"", template)
+        head = head_lines(self.start["headers"])
+        if self.path is None and self.fresh is None:
+            kept = AtOnce(self.start["status"], head, self.body, template)
+        for name, value in (("head", head), ("known", known), ("kept", kept)):
+            object.__setattr__(self, name, value)
 
     def whole(self, method: str) -> AtOnce | None:
         """Return the whole answer; None where its body has to be read from a file."""
-        if method == "HEAD":
-            return AtOnce(self.start["status"], self.head, b"", self.route)
-        if self.path is not None:
-            return None
-        body = self.body if self.fresh is None else self.fresh()
-        return AtOnce(self.start["status"], self.head, body, self.route)
+        if method != "HEAD" and (self.kept is not None or self.fresh is None):
+            return self.kept
+        body = b"" if method == "HEAD" or self.fresh is None else self.fresh()
+        return AtOnce(self.start["status"], self.head, body, route_template(self.route))
 
     @property
     def weight(self) -> int:

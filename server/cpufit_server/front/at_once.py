@@ -7,21 +7,22 @@ protocol asks for it by :class:`AnswersAtOnce` and falls back on ASGI wherever t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+UNMATCHED = "unmatched"
+"""Stands for the route of an address where nothing is served."""
 
 
-@dataclass(frozen=True, slots=True)
-class AtOnce:
-    """A whole answer."""
+class AtOnce(NamedTuple):
+    """A whole answer. One or two are made for each request, and a tuple is made quickly."""
 
     status: int
     head: bytes
     """The lines of its headers, each with its end; framing is told by a ``content-length`` among them, or is not
     needed."""
     body: bytes
-    route: object = None
-    """What the framework calls the path's template by."""
+    route: str = UNMATCHED
+    """The template that the path follows."""
 
 
 class AnswersAtOnce(Protocol):
@@ -39,3 +40,9 @@ class AnswersAtOnce(Protocol):
 def head_lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Return headers as lines (RFC 9112 §5)."""
     return b"".join(b"%b: %b\r\n" % header for header in headers)
+
+
+def route_template(route: object) -> str:
+    """Return the template that a framework's route has; :data:`UNMATCHED` for none."""
+    path = getattr(route, "path", None)
+    return path if isinstance(path, str) else UNMATCHED
