@@ -1,21 +1,15 @@
-"""The server's log: one line for each event, for people or for machines, and nothing secret in either.
-
-What must not be there is taken out of the finished line, tracebacks included, whoever wrote it: upload tokens,
-``Authorization`` values, user names and passwords in addresses, query strings.
-"""
+"""The server's log: how lines get out of it. What they say is made in :mod:`.log_lines`."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import re
-import time
-from collections.abc import Mapping
-from datetime import datetime, timezone
+from collections import deque
+from time import time
 from typing import TYPE_CHECKING, Literal, TextIO
 
-from .watching import REQUEST_ID, Exchange
+from .log_lines import ACCESS, AccessRecord, JsonFormatter, RequestFormatter, TextFormatter, Told
+from .watching import Exchange
 
 if TYPE_CHECKING:
     _StreamHandler = logging.StreamHandler[TextIO]
@@ -25,111 +19,52 @@ else:
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
-ACCESS = "cpufit_server.access"
-"""The logger of requests."""
-
-_FACTS = "facts"
-"""The attribute of a record with what a machine reads besides the sentence."""
-
-_SECRETS = (
-    (re.compile(r"cpufit-[A-Za-z0-9_-]{20,}"), "cpufit-***"),
-    (re.compile(r"(?i)\b(basic|bearer|token)(\s+)[A-Za-z0-9+/=._~-]{16,}"), r"\1\2***"),
-    (re.compile(r"(?i)(authorization['\"]?\s*[:=,]\s*(?:b?['\"])?)(?:[a-z]+\s+)?[^\s'\",)]+"), r"\1***"),
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@'\"<>]+@"), r"\1***@"),
-    (re.compile(r"((?:\b[a-z][a-z0-9+.-]*:/)?/[^\s?'\"<>]*)\?[^\s'\"<>]+"), r"\1?***"),
-)
-_SUSPECT = ("cpufit-", "basic", "bearer", "token", "authorization", "@", "?")
-
-
-def redacted(text: str) -> str:
-    """Return a text without what must not be written down."""
-    lower = text.lower()
-    # most lines: plain looks instead of five patterns, which take a long s or an i without its dot for the letter too
-    if text.isascii() and not any(word in lower for word in _SUSPECT):
-        return text
-    for pattern, instead in _SECRETS:
-        text = pattern.sub(instead, text)
-    return text
-
-
-class TextFormatter(logging.Formatter):
-    """Lines for people: time, level, what, and the request that it belongs to."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line, with a traceback below it where there is one."""
-        # a path or a name in it may begin a line of its own
-        said = record.getMessage().replace("\n", "\\x0a")
-        request = getattr(record, "request_id", "") or REQUEST_ID.get()
-        told = f"{_time(record)} {record.levelname:7} {said}" + (f" [{request}]" if request else "")
-        if record.exc_info:
-            told = f"{told}\n{self.formatException(record.exc_info)}"
-        text = redacted(told)
-        if text.isprintable():  # most lines: one look at the whole instead of one at each character
-            return text
-        # a path or a name may hold what a terminal obeys
-        return "".join(char if char.isprintable() or char in "\n\t" else f"\\x{ord(char):02x}" for char in text)
-
-
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the object: ``time``, ``level``, ``logger``, ``message``, and what else is known."""
-        told: dict[str, object] = {
-            "time": _time(record),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": redacted(record.getMessage()),
-        }
-        request = getattr(record, "request_id", "") or REQUEST_ID.get()
-        if request:
-            told["request_id"] = request
-        facts: Mapping[str, object] = getattr(record, _FACTS, {})
-        told.update({key: redacted(value) if isinstance(value, str) else value for key, value in facts.items()})
-        if record.exc_info:
-            told["exception"] = redacted(self.formatException(record.exc_info))
-        return json.dumps(told)
-
 
 class AccessLog:
-    """Writes a line for each exchange; a watcher of :mod:`.watching`."""
+    """Writes a line for each exchange; a watcher of :mod:`.watching`.
+
+    Where this server's own handler is the only one that hears of it, it gets the exchange itself and makes the lines of
+    a turn of the event loop together. For everybody else there is a record, at once. Belongs to one event loop.
+    """
 
     def __init__(self) -> None:
         self._log = logging.getLogger(ACCESS)
-        self._like = logging.LogRecord(ACCESS, logging.INFO, __file__, 0, "", None, None)
+        self._handler: TurnHandler | None = None
+        """Takes the requests of this turn of the event loop, from the first of them on."""
 
     def __call__(self, exchange: Exchange) -> None:
         """Write the line."""
-        if not self._log.isEnabledFor(logging.INFO):
+        if self._handler is not None:
+            self._handler.waiting.append((time(), exchange))
+        elif self._log.isEnabledFor(logging.INFO):
+            self._begin_turn((time(), exchange))
+
+    def _begin_turn(self, told: Told) -> None:
+        # who listens is looked up once in a turn
+        loop, handler = _running_loop(), self._only_handler()
+        if loop is None or handler is None:
+            self._log.handle(AccessRecord(*told))
             return
-        took = round(exchange.seconds * 1000, 1)
-        facts = {
-            "method": exchange.method,
-            "path": exchange.path,
-            "status": exchange.status,
-            "bytes": exchange.size,
-            "duration_ms": took,
-            "client": exchange.client,
-        }
-        if exchange.outcome:
-            facts["outcome"] = exchange.outcome
-        outcome = f" {exchange.outcome}" if exchange.outcome else ""
-        sentence = (
-            f"{exchange.method} {exchange.path} {exchange.status} {exchange.size} bytes {took} ms "
-            f"{exchange.client}{outcome}"
-        )
-        # Logger.info would look through the stack for who calls, and ask the system for its process and thread: half of
-        # what a line costs, for what is always the same here
-        self._log.handle(_Line(self._like, sentence, exchange.request_id, facts))
+        self._handler = handler
+        handler.waiting.append(told)
+        loop.call_soon(self._end_turn)
 
+    def _end_turn(self) -> None:
+        handler, self._handler = self._handler, None
+        if handler is not None:
+            handler.flush()
 
-class _Line(logging.LogRecord):
-    def __init__(self, like: logging.LogRecord, sentence: str, request_id: str, facts: Mapping[str, object]) -> None:
-        self.__dict__.update(like.__dict__)
-        self.created = time.time()
-        self.msg = sentence
-        self.request_id = request_id
-        self.facts = facts
+    def _only_handler(self) -> TurnHandler | None:
+        """Return the handler that does with an exchange what logging would; None where logging has to be asked."""
+        handlers: list[logging.Handler] = []
+        log: logging.Logger | None = self._log
+        while log is not None:
+            handlers += log.handlers
+            log = log.parent if log.propagate else None
+        if self._log.filters or type(self._log) is not logging.Logger or len(handlers) != 1:
+            return None
+        (handler,) = handlers
+        return handler if isinstance(handler, TurnHandler) and handler.takes_exchanges else None
 
 
 class TurnHandler(_StreamHandler):
@@ -141,13 +76,24 @@ class TurnHandler(_StreamHandler):
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
+        # no lock: one step puts a request in, one takes it out
+        self.waiting: deque[Told] = deque()
+        """Requests whose lines are to be made; who puts one in sees to it that they are flushed when the turn ends."""
         self._lines: list[str] = []
+
+    @property
+    def takes_exchanges(self) -> bool:
+        """Whether nobody here has to see a record: no filter, no level, no formatter or class of somebody else's."""
+        plain = type(self) is TurnHandler and type(self.formatter) in (TextFormatter, JsonFormatter)
+        return plain and not self.filters and self.level <= logging.INFO
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a line."""
         try:
-            self._lines.append(self.format(record))
-            loop = _running_loop() if isinstance(record, _Line) else None
+            line = self.format(record)
+            self._make_lines()
+            self._lines.append(line)
+            loop = _running_loop() if isinstance(record, AccessRecord) else None
             if loop is None:
                 self.flush()
             elif len(self._lines) == 1:
@@ -159,12 +105,21 @@ class TurnHandler(_StreamHandler):
         """Write the lines that wait."""
         self.acquire()
         try:
+            self._make_lines()
             lines, self._lines = self._lines, []
             if lines:
                 self.stream.write("\n".join([*lines, ""]))
             super().flush()
         finally:
             self.release()
+
+    def _make_lines(self) -> None:
+        """Make the lines of the requests that wait; others go on putting in theirs meanwhile."""
+        told = [self.waiting.popleft() for _ in range(len(self.waiting))]
+        if isinstance(self.formatter, RequestFormatter):
+            self._lines += self.formatter.format_requests(told)
+        else:  # was exchanged meanwhile
+            self._lines += [self.format(AccessRecord(*one)) for one in told]
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
@@ -191,8 +146,3 @@ def log_config(form: LogFormat, level: LogLevel) -> dict[str, object]:
         },
         "root": {"level": "WARNING" if level != "error" else "ERROR", "handlers": ["stderr"]},
     }
-
-
-def _time(record: logging.LogRecord) -> str:
-    moment = datetime.fromtimestamp(record.created, timezone.utc)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

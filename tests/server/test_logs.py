@@ -18,7 +18,8 @@ from tests.flow.flow_server import running_server
 from tests.server.test_upstream import Index
 
 from cpufit_server.cli import main
-from cpufit_server.logs import ACCESS, AccessLog, JsonFormatter, TextFormatter, TurnHandler, log_config, redacted
+from cpufit_server.log_lines import ACCESS, JsonFormatter, TextFormatter, redacted
+from cpufit_server.logs import AccessLog, TurnHandler, log_config
 from cpufit_server.watching import Exchange, client_kind
 
 PASSWORD = "hunter2-and-more"
