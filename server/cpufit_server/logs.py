@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from time import time
+from time import time_ns
 from typing import TYPE_CHECKING, Literal, TextIO
 
-from .log_lines import ACCESS, AccessRecord, JsonFormatter, RequestFormatter, TextFormatter, Told
+from .log_lines import ACCESS, AccessRecord, JsonFormatter, TextFormatter, Told
 from .watching import Exchange
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ class AccessLog:
     def __call__(self, exchange: Exchange) -> None:
         """Write the line."""
         if self._handler is not None:
-            self._handler.waiting.append((time(), exchange))
+            self._handler.waiting.append((time_ns() // 1000, exchange))
         elif self._log.isEnabledFor(logging.INFO):
-            self._begin_turn((time(), exchange))
+            self._begin_turn((time_ns() // 1000, exchange))
 
     def _begin_turn(self, told: Told) -> None:
         # who listens is looked up once in a turn
@@ -109,16 +109,18 @@ class TurnHandler(_StreamHandler):
             lines, self._lines = self._lines, []
             if lines:
                 self.stream.write("\n".join([*lines, ""]))
-            super().flush()
+            self.stream.flush()
         finally:
             self.release()
 
     def _make_lines(self) -> None:
         """Make the lines of the requests that wait; others go on putting in theirs meanwhile."""
         told = [self.waiting.popleft() for _ in range(len(self.waiting))]
-        if isinstance(self.formatter, RequestFormatter):
+        if not told:
+            return
+        if isinstance(self.formatter, (TextFormatter, JsonFormatter)):
             self._lines += self.formatter.format_requests(told)
-        else:  # was exchanged meanwhile
+        else:  # somebody exchanged it in this turn
             self._lines += [self.format(AccessRecord(*one)) for one in told]
 
 

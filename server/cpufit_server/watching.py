@@ -6,11 +6,11 @@ The middleware is plain ASGI: nothing is buffered, and a file that is sent costs
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextvars import ContextVar
 from functools import lru_cache
 from random import getrandbits
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
@@ -74,7 +74,7 @@ class Watching:
         """Return what the application answers without waiting, watched; a :class:`.front.at_once.AnswersAtOnce`."""
         if self._immediate is None:
             return None
-        started = time.perf_counter()
+        started = perf_counter()
         found = self._immediate.at_once(path, headers, method=method)
         if found is None:
             return None
@@ -86,7 +86,7 @@ class Watching:
             found.route,
             found.status,
             len(found.body),
-            time.perf_counter() - started,
+            perf_counter() - started,
             _client_kind(agent[:64]) if agent else "none",
             request_id,
         )
@@ -99,7 +99,7 @@ class Watching:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.perf_counter()
+        started = perf_counter()
         headers = dict(scope["headers"])
         request_id = _request_id(headers.get(b"x-request-id"))
         told = scope.setdefault("state", {})
@@ -128,7 +128,7 @@ class Watching:
                 route=route_template(scope.get("route")),
                 status=status,
                 size=size,
-                seconds=time.perf_counter() - started,
+                seconds=perf_counter() - started,
                 client=client_kind(headers.get(b"user-agent")),
                 request_id=request_id,
                 outcome=told.get("outcome", ""),
