@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
+from cpufit_wheelhouse.storage_failures import logged
+
 from .errors import AuthenticationRequired, NotAllowed, TokenExpired, TokenLacksScope
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ class Tokens:
         try:
             self._catalog.note_token_uses(taken)
         except SQLAlchemyError as error:
-            _log.warning("the use of tokens is written later: %s", error)
+            _log.warning("the use of tokens is written later: %s", logged(error))
             with self._lock:
                 self._used = taken | self._used
 

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Sequence
 
 from cpufit_resolver import CpufitError
+from cpufit_wheelhouse.errors import StorageFailed
+from cpufit_wheelhouse.storage_failures import storage_failures_told
 
 from .errors import InvalidSetting
 
@@ -61,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     arguments = make_parser(words[0] if words else None).parse_args(words)
     try:
-        return int(arguments.execute(arguments))
+        with storage_failures_told():
+            return int(arguments.execute(arguments))
     except InvalidSetting as error:
         tell(error)
         return USAGE
@@ -77,5 +80,7 @@ def tell(error: CpufitError) -> None:
     """Write an error for a person: where, the sentence, its code, and what to do about it."""
     where = "" if error.where is None else f"{error.where}: "
     print(f"error: {where}{error.message} [{error.code}]", file=sys.stderr)
+    if isinstance(error, StorageFailed) and error.reason is not None:
+        print(f"  the system says: {error.reason}", file=sys.stderr)
     if error.hint is not None:
         print(f"  hint: {error.hint}", file=sys.stderr)

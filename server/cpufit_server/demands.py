@@ -27,6 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from cpufit_wheelhouse.catalog import Demand, DemandCount, DemandLimits
+from cpufit_wheelhouse.storage_failures import logged
 
 if TYPE_CHECKING:
     from cpufit_wheelhouse.catalog.demands import DemandTable
@@ -142,7 +143,7 @@ class Demands:
         try:
             self._table.add(counts, day, self._kept)
         except SQLAlchemyError as error:
-            _log.warning("demands are written later: %s", error)
+            _log.warning("demands are written later: %s", logged(error))
             with self._lock:
                 self._waiting.update({(day, demand): count for demand, count in counts.items()})
 

@@ -7,14 +7,17 @@ would rather have text, and for ``uv publish`` and ``twine``, one line.
 from __future__ import annotations
 
 import logging
+import sqlite3
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from cpufit_resolver.errors import CpufitError, InvalidCpuToken
 from cpufit_wheelhouse import errors as wheelhouse_errors
+from cpufit_wheelhouse.storage_failures import storage_failure
 
 from . import errors
 from .negotiation import preferred
@@ -37,6 +40,9 @@ STATUSES: dict[type[CpufitError], int] = {
     wheelhouse_errors.TooManyProjects: 429,
     wheelhouse_errors.NoSuchProject: 404,
     wheelhouse_errors.NoSuchFile: 404,
+    wheelhouse_errors.StorageFailed: 503,
+    wheelhouse_errors.StorageFull: 507,
+    wheelhouse_errors.CatalogBusy: 503,
     errors.ServerError: 500,
     errors.InvalidForm: 400,
     errors.UploadTooLarge: 413,
@@ -56,6 +62,9 @@ STATUSES: dict[type[CpufitError], int] = {
     errors.UpstreamFailed: 502,
 }
 """The status of each class of errors; a class that is not here has that of its nearest base."""
+
+_RETRY_AFTER = {wheelhouse_errors.CatalogBusy.code: "5"}
+"""In seconds. Nobody knows when a disk is well again, and an installer that is told a time waits for it."""
 
 _CODES = {404: "not-found", 405: "method-not-allowed", 413: "request-too-large"}
 
@@ -77,6 +86,8 @@ def problem_response(request: Request, status: int, body: dict[str, str]) -> Res
         headers["WWW-Authenticate"] = 'Basic realm="cpufit"'
     if status == 429:
         headers["Retry-After"] = "60"
+    if body["code"] in _RETRY_AFTER:
+        headers["Retry-After"] = _RETRY_AFTER[body["code"]]
     where = f"{body['where']}: " if "where" in body else ""
     if request.method == "POST":
         # most clients that upload show nothing else of an answer; PDM takes what stands in [] for a colour
@@ -100,6 +111,8 @@ def _reads_text(request: Request) -> bool:
 def install_problem_handlers(app: FastAPI) -> None:
     """Make every error of an application answer in the form of this module."""
     app.add_exception_handler(CpufitError, _answer_ours)
+    for failing in (OSError, SQLAlchemyError, sqlite3.Error):
+        app.add_exception_handler(failing, _answer_storage)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_validation)
     app.add_exception_handler(Exception, _answer_fault)
@@ -110,8 +123,16 @@ async def _answer_ours(request: Request, error: Exception) -> Response:
         raise error
     status = status_of(error)
     if status >= 500:
-        _log.error("%s %s: %s", request.method, request.scope["path"], error)
+        told = error.in_full if isinstance(error, wheelhouse_errors.StorageFailed) else str(error)
+        _log.error("%s %s: %s", request.method, request.scope["path"], told)
     return problem_response(request, status, error.as_dict())
+
+
+async def _answer_storage(request: Request, error: Exception) -> Response:
+    failure = storage_failure(error)
+    if failure is None:
+        raise error  # a fault of ours, of which the log has the traceback
+    return await _answer_ours(request, failure)
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:

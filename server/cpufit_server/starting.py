@@ -21,6 +21,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
 from cpufit_resolver.errors import CpufitError
+from cpufit_wheelhouse.errors import StorageFailed
+from cpufit_wheelhouse.storage_failures import storage_failures_told
 
 from .watching import note_outcome
 
@@ -117,16 +119,18 @@ class Starting:
     async def _start(self, scope: MutableMapping[str, Any]) -> None:
         listening = self._early is not None
         try:
-            application = await run_in_threadpool(self._make)
-            if not self._leaving:  # told to stop meanwhile: then nothing is opened any more
-                behind = _Life(application, scope)
-                await behind.begin()
-                self._behind, self._application = behind, application
-                self._on_ready()
+            with storage_failures_told():
+                application = await run_in_threadpool(self._make)
+                if not self._leaving:  # told to stop meanwhile: then nothing is opened any more
+                    behind = _Life(application, scope)
+                    await behind.begin()
+                    self._behind, self._application = behind, application
+                    self._on_ready()
         except Exception as error:  # noqa: BLE001  # whatever it is, the server must end with it, and tell it
             self.failure = error
             ours = isinstance(error, CpufitError)  # it says all that there is to say
-            _log.error("the server cannot start: %s", error, exc_info=None if ours else error)
+            told = error.in_full if isinstance(error, StorageFailed) else error
+            _log.error("the server cannot start: %s", told, exc_info=None if ours else error)
             if listening:
                 self._on_failure()
         finally:

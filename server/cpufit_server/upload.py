@@ -28,6 +28,7 @@ from cpufit_wheelhouse.home import Home
 from cpufit_wheelhouse.ingest import Ingested
 from cpufit_wheelhouse.judgement import asks_for
 from cpufit_wheelhouse.pooled import InspectionPending
+from cpufit_wheelhouse.storage_failures import storage_failures_told
 
 from .auth import require
 from .bodies import announced_size
@@ -74,14 +75,8 @@ async def upload(request: Request) -> Response:
     body = request.stream()
     try:
         try:
-            if not services.settings.uploads:
-                raise UploadsDisabled("this index takes no uploads now")
-            if _is_small(request.headers):
-                data = b"".join([piece async for piece in body])
-                at_once = partial(_at_once, services, request, data)
-                answer = await anyio.to_thread.run_sync(at_once, limiter=services.uploads)
-            else:
-                answer = await _in_pieces(services, request, body)
+            with storage_failures_told():
+                answer = await _answer(services, request, body)
         except CpufitError:
             # A client that asked first ("Expect: 100-continue") sends nothing after a refusal.
             if "expect" not in request.headers:
@@ -91,6 +86,16 @@ async def upload(request: Request) -> Response:
         return Response(status_code=400)
     note_outcome(request.scope, "held" if answer.status_code == 202 else "taken")
     return answer
+
+
+async def _answer(services: Services, request: Request, body: AsyncIterator[bytes]) -> Response:
+    if not services.settings.uploads:
+        raise UploadsDisabled("this index takes no uploads now")
+    if not _is_small(request.headers):
+        return await _in_pieces(services, request, body)
+    data = b"".join([piece async for piece in body])
+    at_once = partial(_at_once, services, request, data)
+    return await anyio.to_thread.run_sync(at_once, limiter=services.uploads)
 
 
 def _is_small(headers: Headers) -> bool:

@@ -6,9 +6,12 @@ from cpufit_resolver.errors import CpufitError, UnknownCpuFeature
 from cpufit_server.errors import MissingPublicUrl, NotAllowed, UpstreamFailed
 from cpufit_server.problems import status_of
 from cpufit_wheelhouse.errors import (
+    CatalogBusy,
     DigestMismatch,
     FileExists,
     NotAWheel,
+    StorageFailed,
+    StorageFull,
     VariantsDisagree,
     VariantsNotEnabled,
     WheelTooLarge,
@@ -27,6 +30,9 @@ from cpufit_wheelhouse.errors import (
         (VariantsDisagree, 409),
         (NotAllowed, 403),
         (UpstreamFailed, 502),
+        (CatalogBusy, 503),
+        (StorageFailed, 503),
+        (StorageFull, 507),
         (MissingPublicUrl, 500),
         (CpufitError, 500),
     ],

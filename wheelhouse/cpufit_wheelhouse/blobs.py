@@ -130,7 +130,8 @@ class StagedBlob:
 
     def discard(self) -> None:
         """Remove the staging file; does nothing once the blob is committed."""
-        self._stream.close()
+        with suppress(OSError):  # on a full disk, what waits to be written; nobody wants it any more
+            self._stream.close()
         if not self._moved:
             self.path.unlink(missing_ok=True)
 

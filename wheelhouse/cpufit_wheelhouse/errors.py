@@ -33,6 +33,9 @@
     │   ├── NeedRefused                a declared need that cannot stand
     │   ├── NoSuchProject
     │   └── NoSuchFile
+    ├── StorageFailed                  the disk or the catalog cannot be read or written
+    │   ├── StorageFull                … for want of room
+    │   └── CatalogBusy                … while another process keeps the catalog locked
     └── InvalidSimplePage              a page of an index that follows neither PEP 503 nor PEP 691
 """
 
@@ -250,6 +253,48 @@ class NoSuchFile(StoreError):
 
     code = "no-such-file"
     usual_hint = "see the project's page for the files that are there"
+
+
+class StorageFailed(CpufitError):
+    """Storage that cannot be read or written: read-only, failing or damaged; see :mod:`.storage_failures`."""
+
+    code = "storage-failed"
+    usual_hint = "nothing was changed; whoever runs the index finds the reason in its log"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        code: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Take what every error has.
+
+        :param reason: what the system said, for whoever runs the index: it may name a path of the machine
+        """
+        super().__init__(message, where=where, hint=hint, code=code)
+        self.reason = reason
+
+    @property
+    def in_full(self) -> str:
+        """What a log has of it, on one line."""
+        return f"{self.message} [{self.code}]" + ("" if self.reason is None else f": {self.reason}")
+
+
+class StorageFull(StorageFailed):
+    """No room for what is to be stored: bytes, inodes, or what a quota or a limit leaves."""
+
+    code = "storage-full"
+    usual_hint = "nothing was changed; when whoever runs the index has made room, the same works"
+
+
+class CatalogBusy(StorageFailed):
+    """A catalog that another process keeps locked for longer than anybody waits."""
+
+    code = "catalog-busy"
+    usual_hint = "nothing was changed; try again in a moment"
 
 
 class InvalidSimplePage(CpufitError):

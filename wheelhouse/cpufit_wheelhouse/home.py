@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,9 +24,13 @@ from .blobs import BlobStore
 from .catalog import Catalog
 from .catalog.reading import CATALOG
 from .catalog.records import BelowVerdict
+from .errors import StorageFailed
 from .ingest import Ingest
 from .judgement import Inspector
 from .signatures import SignatureVerifier
+from .storage_failures import storage_failures_told
+
+_log = logging.getLogger(__name__)
 
 
 @final
@@ -76,9 +81,18 @@ def open_home(
     path.mkdir(parents=True, exist_ok=True)
     blobs = BlobStore(path)
     if sweep:
-        blobs.sweep()
+        _swept(blobs)
     # built, not written: a path may hold characters that mean something in a URL
     own = URL.create("sqlite", database=str(path / CATALOG))
     catalog = Catalog.open(own if database_url is None else database_url)
     ingest = Ingest(catalog, blobs, inspector, limits, below_verdict=below_verdict, signatures=signatures)
     return Home(path=path, catalog=catalog, blobs=blobs, ingest=ingest)
+
+
+def _swept(blobs: BlobStore) -> None:
+    """Remove what killed processes left. A disk that is read-only by now can still be read."""
+    try:
+        with storage_failures_told():
+            blobs.sweep()
+    except StorageFailed as error:
+        _log.warning("what killed processes left stays until the next start: %s", error.in_full)
