@@ -9,11 +9,12 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from cpufit_wheelhouse.errors import StoreError
@@ -54,8 +55,42 @@ class Writer:
 
         Not within another one of the same thread.
         """
-        with nullcontext() if self._turns is None else self._turns.turn(), self._engine.begin() as connection:
-            yield connection
+        if self._turns is None:
+            with self._engine.begin() as connection:
+                yield connection
+            return
+        with self._turns.turn() as left, self._engine.connect() as connection:
+            with _waiting(connection, left), _told(self._turns):
+                transaction = connection.begin()
+            with transaction:
+                yield connection
+
+
+@contextmanager
+def _waiting(connection: Connection, seconds: float) -> Iterator[None]:
+    """Let SQLite wait for its lock for so long, where that is less than it waits by itself."""
+    milliseconds = round(seconds * 1000)
+    if milliseconds >= BUSY_TIMEOUT_MS:
+        yield
+        return
+    cursor = connection.connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {milliseconds}")
+    try:
+        yield
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        cursor.close()
+
+
+@contextmanager
+def _told(turns: Turns) -> Iterator[None]:
+    """Tell who comes next whether a wait for SQLite's lock was in vain."""
+    try:
+        yield
+    except OperationalError:
+        turns.ended(in_vain=True)
+        raise
+    turns.ended(in_vain=False)
 
 
 def for_writing(engine: Engine) -> Writer:

@@ -31,24 +31,37 @@ class Turns:
         self._patience = patience
         self._lock = threading.Lock()
         self._hopeless_until = 0.0
+        self._in_vain = False
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait for a turn, and have it while the block runs."""
+    def turn(self) -> Iterator[float]:
+        """Wait for a turn, and have it while the block runs.
+
+        Gives the seconds that its holder may wait for SQLite's lock. Where the one before waited for that in vain, the
+        time at the door counts: of many who wait for a process that does not let go, nobody waits for all the others.
+        """
+        asked = time.monotonic()
         with self._lock:
+            left = self._patience
+            if self._in_vain:
+                left = max(left - (time.monotonic() - asked), 0.0)
             taken = False
             if self._locks is not None:
                 with suppress(OSError):  # where no file can be made, SQLite says so itself
-                    taken = self._taken(self._locks)
+                    taken = self._taken(self._locks, left)
             try:
-                yield
+                yield left
             finally:
                 if self._locks is not None and taken:
                     self._locks.release(_TABLE)
 
-    def _taken(self, locks: ProcessLocks) -> bool:
+    def ended(self, *, in_vain: bool) -> None:
+        """Take from who has the turn whether it waited for SQLite's lock in vain."""
+        self._in_vain = in_vain
+
+    def _taken(self, locks: ProcessLocks, patience: float) -> bool:
         now = time.monotonic()
-        until = now + (self._patience if now >= self._hopeless_until else 0)
+        until = now + (patience if now >= self._hopeless_until else 0)
         taken = False
         if _taken_by(locks, _DOOR, until):
             try:
