@@ -91,13 +91,15 @@ async def _lifespan(app: FastAPI, *, settings: Settings, prepared: Prepared) -> 
     passing = None if upstream is None else Upstream(upstream, settings, home, store.pool)
     demands = _demands(settings, home) if settings.wanted else None
     tokens = Tokens(home.catalog)
-    flushing = [asyncio.create_task(tokens.keep_flushing())]
+    background = [asyncio.create_task(tokens.keep_flushing())]
     if demands is not None:
-        flushing.append(asyncio.create_task(demands.keep_flushing(settings.wanted_flush_seconds)))
+        background.append(asyncio.create_task(demands.keep_flushing(settings.wanted_flush_seconds)))
     selectors = Selectors(home, base_url, wanted=settings.selectors_report)
     try:
         holding = Holding(home.path, home.catalog, home.blobs, home.ingest, settings.admission_rules)
-        await run_in_threadpool(holding.resume, None if store.pool is None else store.pool.submit)
+        submit = None if store.pool is None else store.pool.submit
+        await run_in_threadpool(holding.resume, submit)
+        background.append(asyncio.create_task(held.keep_retrying(holding, submit)))
         app.state.services = Services(
             settings=settings,
             home=home,
@@ -120,7 +122,7 @@ async def _lifespan(app: FastAPI, *, settings: Settings, prepared: Prepared) -> 
         with nullcontext() if metrics is None else metrics.served(settings, app.state.services, prepared.ready):
             yield
     finally:
-        for task in flushing:
+        for task in background:
             task.cancel()
         await run_in_threadpool(tokens.flush)
         if demands is not None:

@@ -5,17 +5,29 @@ An uploader who was answered 202 looks here: the file is in no view until its st
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
 from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from cpufit_wheelhouse.catalog import HeldFile
+from cpufit_wheelhouse.pooled import PoolClosed
 
 from . import answers
 from .errors import NotFound
 from .reading import reader_of
 from .services import services_of
 
+if TYPE_CHECKING:
+    from cpufit_wheelhouse.holding import Holding, Submit
+
 router = APIRouter()
+
+RETRIED_EVERY = 60.0
+"""Seconds after which a decision that could not be written down, as on a full disk, is tried again."""
 
 _HEADERS = {"Cache-Control": "private, no-cache"}
 
@@ -58,3 +70,14 @@ def held_as_json(file: HeldFile) -> dict[str, object]:
         "created_at": file.created_at.isoformat(),
         "decided_at": None if file.decided_at is None else file.decided_at.isoformat(),
     }
+
+
+async def keep_retrying(holding: Holding, submit: Submit | None, seconds: float = RETRIED_EVERY) -> None:
+    """Decide what could not be decided, every so many seconds, until it is cancelled.
+
+    :param submit: begins an inspection; None where nothing inspects wheels
+    """
+    while True:
+        await asyncio.sleep(seconds)
+        with suppress(PoolClosed):  # the server stops: the next one takes it up
+            await run_in_threadpool(holding.retry, submit)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import json
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from threading import Thread
@@ -19,7 +21,7 @@ from cpufit_wheelhouse import holding as holding_module
 from cpufit_wheelhouse.admission.rules import AdmissionRules
 from cpufit_wheelhouse.archive import WheelInfo
 from cpufit_wheelhouse.blobs import StagedBlob, fsync_folder
-from cpufit_wheelhouse.catalog import HeldFile
+from cpufit_wheelhouse.catalog import HeldFile, engine
 from cpufit_wheelhouse.errors import NotAWheel
 from cpufit_wheelhouse.holding import Holding
 from cpufit_wheelhouse.home import Home, open_home
@@ -191,16 +193,16 @@ def test_an_error_of_the_servers_own_is_told_and_nothing_is_left_waiting(
     home: Home, holding: Holding, slow: Slow, caplog: pytest.LogCaptureFixture
 ) -> None:
     held = upload(home, holding)
-    slow.job.set_exception(OSError("no process can be started"))
+    slow.job.set_exception(RuntimeError("nobody thought of this"))
     refused = now(home, held)
     assert refused.error is not None
     assert (refused.state, refused.error["code"]) == ("refused", "internal-error")
-    assert "no process can be started" in caplog.text
+    assert "nobody thought of this" in caplog.text
     assert list((home.path / "held").iterdir()) == []
 
 
-def test_a_full_disk_is_no_fault_of_the_file_which_waits_for_the_next_start(
-    home: Home, holding: Holding, slow: Slow, monkeypatch: pytest.MonkeyPatch
+def test_a_full_disk_is_no_fault_of_the_file_which_is_decided_later(
+    home: Home, holding: Holding, slow: Slow, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     held = upload(home, holding)
 
@@ -212,7 +214,42 @@ def test_a_full_disk_is_no_fault_of_the_file_which_waits_for_the_next_start(
         slow.job.set_result(V3)
     assert now(home, held).state == "waiting"
     assert (home.path / "held" / held.sha256).is_file()
-    holding.resume(lambda _path, _filename: slow.job)
+    assert "is decided later: there is no room left" in caplog.text
+    assert holding.retry(lambda _path, _filename: slow.job) == 1
+    assert now(home, held).state == "accepted"
+    assert holding.retry(lambda _path, _filename: slow.job) == 0
+
+
+def test_a_locked_catalog_is_no_fault_of_the_file_either(
+    home: Home, holding: Holding, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "BUSY_TIMEOUT_MS", 50)
+    with open_home(home.path, inspector=slow) as impatient:
+        own = Holding(impatient.path, impatient.catalog, impatient.blobs, impatient.ingest)
+        held = upload(impatient, own)
+        with closing(sqlite3.connect(home.path / "catalog.sqlite3", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            slow.job.set_exception(NotAWheel("it is cut off"))  # nor can it be refused then
+            assert now(home, held).state == "waiting"
+            other.execute("ROLLBACK")
+        own.retry(lambda _path, _filename: slow.job)
+    assert now(home, held).state == "refused"
+
+
+def test_an_inspection_for_which_there_is_no_room_is_made_later(home: Home, holding: Holding, slow: Slow) -> None:
+    held = upload(home, holding)
+    full = OSError(errno.ENOSPC, "no space left on device")
+    slow.job.set_exception(full)
+    assert now(home, held).state == "waiting"
+
+    def refused(_path: Path, _filename: str) -> Future[Verdict]:
+        raise full
+
+    assert holding.retry(refused) == 1
+    assert now(home, held).state == "waiting"
+    again: Future[Verdict] = Future()
+    again.set_result(V3)
+    assert holding.retry(lambda _path, _filename: again) == 1
     assert now(home, held).state == "accepted"
 
 

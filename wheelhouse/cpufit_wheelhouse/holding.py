@@ -15,6 +15,7 @@ import os
 import secrets
 import shutil
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
@@ -23,7 +24,6 @@ from functools import partial
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
-from sqlalchemy.exc import OperationalError
 
 from cpufit_resolver.errors import CpufitError
 
@@ -31,11 +31,13 @@ from .admission.rules import AdmissionRules, Submission
 from .attestations import parse_attestations
 from .blobs import STALE_AFTER, BlobStore, StagedBlob, fsync_folder
 from .catalog import Catalog, HeldFile, NewHeld
+from .errors import StorageFailed
 from .filename import parse_wheel_filename
 from .ingest import Ingest
 from .inspection.verdict import Verdict
 from .pooled import PoolClosed
 from .process_locks import ProcessLocks
+from .storage_failures import logged, storage_failure, storage_failures_told
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +69,8 @@ class Holding:
         self._blobs = blobs
         self._ingest = ingest
         self._locks = ProcessLocks(home / "held.lock")
+        self._postponed: deque[HeldFile] = deque()
+        """Those that could not be decided for a reason that passes; its methods are safe for many threads."""
 
     def hold(
         self,
@@ -128,7 +132,11 @@ class Holding:
         :param submit: None where wheels are no longer inspected; what waits is then what its uploader declared, or
             unknown, as an upload would be
         """
-        self._catalog.inspections.forget_held(datetime.now(timezone.utc) - KEPT_FOR)
+        try:
+            with storage_failures_told():
+                self._catalog.inspections.forget_held(datetime.now(timezone.utc) - KEPT_FOR)
+        except StorageFailed as error:  # whoever can only read is served all the same
+            _log.warning("old records of held files stay until the next start: %s", error.in_full)
         waiting = self._catalog.inspections.held(state="waiting")
         self._sweep({held.sha256 for held in waiting})
         free = [held for held in waiting if self._locks.take(_lock_of(held))]
@@ -136,18 +144,41 @@ class Holding:
             self._take_up(held, submit)
         return len(free)
 
+    def retry(self, submit: Submit | None) -> int:
+        """Take up again what could not be decided, for a full disk or a locked catalog; returns how many files this is.
+
+        :param submit: as for :meth:`resume`
+        """
+        postponed = [self._postponed.popleft() for _ in range(len(self._postponed))]
+        free = [held for held in postponed if self._locks.take(_lock_of(held))]
+        for held in free:
+            self._take_up(held, submit)
+        return len(free)
+
     def _take_up(self, held: HeldFile, submit: Submit | None) -> None:
+        """Have a file inspected and decided, or decide it; its lock is taken, and goes when that is done."""
         path = self._folder / held.sha256
-        # another process may have decided it since it was listed
-        waits = any(now.state == "waiting" for now in self._catalog.inspections.held(held.id))
-        if waits and submit is not None and path.is_file():
-            self._await(held, submit(path, held.filename), locked=True)
-            return
+        job = None
         try:
-            if waits:
+            # another process may have decided it since it was listed
+            waits = any(now.state == "waiting" for now in self._catalog.inspections.held(held.id))
+            if waits and submit is not None and path.is_file():
+                job = submit(path, held.filename)
+            elif waits:
                 self.settle(held, None)
+        except Exception as error:
+            if not _will_pass(error):
+                raise
+            self._postpone(held, error)
         finally:
-            self._locks.release(_lock_of(held))
+            if job is None:
+                self._locks.release(_lock_of(held))
+        if job is not None:
+            self._await(held, job, locked=True)
+
+    def _postpone(self, held: HeldFile, error: Exception) -> None:
+        _log.error("the held file %s (%s) is decided later: %s", held.id, held.filename, logged(error))
+        self._postponed.append(held)
 
     def _ended(self, held: HeldFile, job: Future[Verdict]) -> None:
         try:
@@ -155,15 +186,26 @@ class Holding:
         except (CancelledError, PoolClosed):
             return  # the server stops: the next one begins anew
         except Exception as error:  # noqa: BLE001  # nobody else sees it, and the uploader waits for an answer
-            self._refuse(held, error)
+            self._decide(held, partial(self._refuse, held, error))
             return
         self.settle(held, verdict)
 
     def settle(self, held: HeldFile, verdict: Verdict | None) -> None:
-        """Let a held file in, or refuse it, now that its verdict is there.
+        """Let a held file in, or refuse it, now that its verdict is there; later, where it cannot be written down now.
 
         :param verdict: None where nothing inspects wheels
         """
+        self._decide(held, partial(self._settle, held, verdict))
+
+    def _decide(self, held: HeldFile, decision: Callable[[], None]) -> None:
+        try:
+            decision()
+        except Exception as error:
+            if not _will_pass(error):
+                raise
+            self._postpone(held, error)
+
+    def _settle(self, held: HeldFile, verdict: Verdict | None) -> None:
         try:
             with self._blobs.stage() as staged:
                 with (self._folder / held.sha256).open("rb") as file:
@@ -181,15 +223,18 @@ class Holding:
                     submission=Submission(attestations=known, rules=self._rules),
                 )
         except Exception as error:  # noqa: BLE001  # as above
-            if _will_pass(error):
-                _log.error("the held file %s (%s) waits for the next start", held.id, held.filename, exc_info=error)
-            else:
-                self._refuse(held, error)
+            self._refuse(held, error)
             return
         self._catalog.inspections.decide_held(held.id, "accepted")
         self._forget(held)
 
     def _refuse(self, held: HeldFile, error: Exception) -> None:
+        """Refuse a file for what is wrong with it.
+
+        :raises Exception: the error, where it is not about the file and will pass
+        """
+        if _will_pass(error):
+            raise error
         if isinstance(error, CpufitError):
             told = {key: str(value) for key, value in error.as_dict().items()}
         elif isinstance(error, FileNotFoundError):
@@ -238,4 +283,6 @@ def _lock_of(held: NewHeld | HeldFile) -> str:
 
 def _will_pass(error: Exception) -> bool:
     """Tell whether the store failed and not the file: a full disk, a catalog that is locked."""
-    return isinstance(error, (OSError, OperationalError)) and not isinstance(error, FileNotFoundError)
+    if isinstance(error, OSError):
+        return not isinstance(error, FileNotFoundError)
+    return storage_failure(error) is not None
