@@ -21,7 +21,8 @@ from starlette.concurrency import run_in_threadpool
 
 from cpufit_server.errors import NotFound, UpstreamFailed
 from cpufit_server.sources.fetcher import without_login
-from cpufit_wheelhouse.errors import DigestMismatch
+from cpufit_wheelhouse.errors import DigestMismatch, StorageFailed
+from cpufit_wheelhouse.storage_failures import storage_failure
 
 from .reading import no_file, sha256_of
 from .sharing import read_along
@@ -173,8 +174,8 @@ class Downloads:
 
         :param file: with a SHA-256
         :param most: the most bytes to read of it; without it the usual limit
-        :raises UpstreamFailed: there is no room to put it, or too many wait: each has an open file, and goes on when
-            nobody waits for it any more
+        :raises StorageFailed: there is no room to put it
+        :raises UpstreamFailed: too many wait: each has an open file, and goes on when nobody waits for it any more
         """
         sha256 = sha256_of(file)
         if sha256 is None:
@@ -183,9 +184,10 @@ class Downloads:
             if len(self._running) >= self._most:
                 raise no_file(file.filename, "too many files wait to be fetched")
             try:
-                download = Download(file, self._cache.stage(sha256), self._max_bytes if most is None else most)
+                spool = self._cache.stage(sha256, file.size)
+                download = Download(file, spool, self._max_bytes if most is None else most)
             except OSError as error:
-                raise no_file(file.filename, f"it could not be written: {error.strerror}") from error
+                raise _not_written(file, error) from error
             task = asyncio.ensure_future(self._run(download))
             self._running[sha256] = (download, task)
             task.add_done_callback(lambda done: self._ended(sha256, done))
@@ -231,7 +233,7 @@ class Downloads:
             if download.whole:  # whoever reads along has it; the next one fetches it again
                 _log.warning("%s could not be cached: %s", file.filename, error)
             else:
-                self._fail(download, no_file(file.filename, f"it could not be written: {error.strerror}"))
+                self._fail(download, _not_written(file, error))
         except BaseException:
             download.error = download.error or no_file(file.filename, "the server stops")
             download.moved()
@@ -247,7 +249,8 @@ class Downloads:
 
     @staticmethod
     def _fail(download: Download, error: CpufitError) -> None:
-        _log.error("%s from %s: %s", download.file.filename, without_login(download.file.url), error)
+        told = error.in_full if isinstance(error, StorageFailed) else error
+        _log.error("%s from %s: %s", download.file.filename, without_login(download.file.url), told)
         download.error = error
         download.moved()
 
@@ -268,18 +271,20 @@ class Downloads:
         file, spool = download.file, download.spool
         async with self._client.file(file.url, spool.size) as response:
             self._check_answer(download, response)
-            download.begin()
             most = download.most if download.size is None else download.size
             waiting, written_at = bytearray(), time.monotonic()
             async for piece in response.aiter_raw():
                 waiting += piece
                 if spool.size + len(waiting) > most:
                     raise no_file(file.filename, f"it sent more than {most} bytes")
-                # pieces of a kilobyte or two would each go to a thread and back
-                if len(waiting) >= _WRITTEN_AT_ONCE or time.monotonic() - written_at > _LONGEST_WAIT:
+                # pieces of a kilobyte or two would each go to a thread and back; with the first one it is told whether
+                # there is room, before anybody is answered
+                late = time.monotonic() - written_at > _LONGEST_WAIT
+                if len(waiting) >= _WRITTEN_AT_ONCE or late or not spool.size:
                     await self._write(download, bytes(waiting))
                     waiting, written_at = bytearray(), time.monotonic()
-            await self._write(download, bytes(waiting))
+            if waiting:  # with nothing, what came last would be handed out before its hash is known
+                await self._write(download, bytes(waiting))
         if download.size is not None and spool.size < download.size:
             raise httpx.ReadError("the file is shorter than was told")
 
@@ -288,7 +293,6 @@ class Downloads:
         if download.spool.size + len(data) > download.most:
             raise no_file(download.file.filename, f"it has more than {download.most} bytes")
         await self._write(download, data)
-        download.begin()
 
     @staticmethod
     async def _write(download: Download, data: bytes) -> None:
@@ -297,7 +301,7 @@ class Downloads:
         await run_in_threadpool(download.spool.write, data)
         download.wrote(released, data)
         download.readable = released
-        download.moved()
+        download.begin()
 
     def _check_answer(self, download: Download, response: httpx.Response) -> None:
         filename, offset = download.file.filename, download.spool.size
@@ -317,3 +321,7 @@ class Downloads:
             download.size = int(length)
         if download.size is not None and download.size > download.most:
             raise no_file(filename, f"it has {download.size} bytes, at most {download.most} are fetched")
+
+
+def _not_written(file: PageFile, error: OSError) -> CpufitError:
+    return storage_failure(error) or no_file(file.filename, f"it could not be written: {error.strerror}")

@@ -7,9 +7,10 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from cpufit_wheelhouse.errors import WheelError
+from cpufit_wheelhouse.errors import StorageFailed, WheelError
 from cpufit_wheelhouse.inspection.verdict import Verdict
 from cpufit_wheelhouse.pooled import PoolClosed
+from cpufit_wheelhouse.storage_failures import storage_failures_told
 
 from .known import is_native
 
@@ -53,9 +54,12 @@ class Inspections:
     def _decided(self, project: str, filename: str, sha256: str, job: Future[Verdict]) -> None:
         try:
             if not job.cancelled():
-                self._known.learn(project, filename, sha256, verdict=_verdict(job))
+                with storage_failures_told():
+                    self._known.learn(project, filename, sha256, verdict=_verdict(job))
         except PoolClosed:
             pass
+        except StorageFailed as error:  # its next reader has it inspected again
+            _log.warning("what %s needs could not be written down: %s", filename, error.in_full)
         finally:
             self._forget(sha256)
 

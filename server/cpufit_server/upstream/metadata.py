@@ -16,9 +16,10 @@ from packaging.version import Version
 from starlette.concurrency import run_in_threadpool
 
 from cpufit_server.errors import UpstreamFailed
-from cpufit_wheelhouse.errors import WheelError
+from cpufit_wheelhouse.errors import StorageFailed, WheelError
 from cpufit_wheelhouse.filename import version_in
 from cpufit_wheelhouse.pullthrough.metadata import metadata_of_file, read_metadata
+from cpufit_wheelhouse.storage_failures import storage_failures_told
 
 from .flights import Flights
 from .reading import sha256_of
@@ -79,18 +80,22 @@ class MetadataMaker:
 
     async def _made(self, project: str, file: PageFile) -> str | None:
         try:
-            if self._cache.has(file.hashes["sha256"]):
-                return await run_in_threadpool(self._of_cached, project, file)
-            if self._settings.upstream_offline or not self._settings.upstream_metadata or file.size is None:
-                return None
-            async with self._gate:
-                data = await self._by_ranges(file, file.size)
-            return await run_in_threadpool(self._found, project, file, data)
-        except (WheelError, UpstreamFailed, OSError) as error:
+            with storage_failures_told():  # on a full disk a wheel has no METADATA beside it, for now
+                return await self._looked_up(project, file)
+        except (WheelError, UpstreamFailed, StorageFailed, OSError) as error:
             _log.info("METADATA of %s could not be read: %s", file.filename, error)
             if isinstance(error, WheelError):
                 self._parts.forget(file.hashes["sha256"])
             return None
+
+    async def _looked_up(self, project: str, file: PageFile) -> str | None:
+        if self._cache.has(file.hashes["sha256"]):
+            return await run_in_threadpool(self._of_cached, project, file)
+        if self._settings.upstream_offline or not self._settings.upstream_metadata or file.size is None:
+            return None
+        async with self._gate:
+            data = await self._by_ranges(file, file.size)
+        return await run_in_threadpool(self._found, project, file, data)
 
     def _of_cached(self, project: str, file: PageFile) -> str:
         path, most = self._cache.path(file.hashes["sha256"]), self._settings.archive_max_text_bytes

@@ -32,9 +32,11 @@ def test_a_wrong_hash_is_never_cached_and_the_connection_is_cut(
     assert passing.client.get(url).content == DATA
 
 
-def test_a_tiny_file_with_a_wrong_hash_is_cut_too(passing: Any, index: UpstreamIndex) -> None:
-    url = index.add("other", SDIST, b"right")
-    index.files[f"/files/{SDIST}"] = b"wrong"
+@pytest.mark.parametrize("size", [5, 128 << 10, 256 << 10])
+def test_a_file_with_a_wrong_hash_is_cut_however_its_pieces_fall(passing: Any, index: UpstreamIndex, size: int) -> None:
+    """What is written at once is 128 KiB, so nothing may be left to be written when the last piece has come."""
+    url = index.add("other", SDIST, DATA[:size])
+    index.files[f"/files/{SDIST}"] = DATA[: size - 1] + b"?"
     with pytest.raises(httpx.RemoteProtocolError):
         passing.client.get(url)
 

@@ -10,8 +10,10 @@ A kill leaves whole files and staging files, which :meth:`QuotaFolder.sweep` rem
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import shutil
 import threading
 import time
 from collections import Counter
@@ -55,6 +57,14 @@ class QuotaFolder:
     def staging_path(self, name: str = "") -> Path:
         """Return a new name in the staging folder, from which others can tell what is to become of it."""
         return self._staging / f"{name}-{secrets.token_hex(16)}"
+
+    def check_room(self, size: int) -> None:
+        """Look whether the disk has room for so many bytes; by the time they come it may have less.
+
+        :raises OSError: it has not
+        """
+        if size > shutil.disk_usage(self._staging).free:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def arriving(self, name: str) -> tuple[Path, ...]:
         """Return what this and other processes are writing that is to become a file."""
