@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from sqlalchemy.schema import CreateTable
 
 from cpufit_wheelhouse.catalog import Catalog, schema
 from cpufit_wheelhouse.catalog.engine import for_writing, open_engine
+from cpufit_wheelhouse.catalog.revisions import newest_revision
 from cpufit_wheelhouse.errors import StoreError
 from cpufit_wheelhouse.lookalikes import lookalike
 
@@ -102,7 +104,8 @@ def test_processes_may_open_one_new_catalog_at_once(url: str) -> None:
     assert [process.wait() for process in processes] == [0] * 4
 
 
-def test_projects_of_an_older_cpufit_are_known_by_their_looks(url: str) -> None:
+def test_projects_of_an_older_cpufit_are_known_by_their_looks(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "cpufit_wheelhouse")
     engine = open_engine(url)
     config = Config()
     config.set_main_option("script_location", "cpufit_wheelhouse.catalog:migrations")
@@ -120,3 +123,8 @@ def test_projects_of_an_older_cpufit_are_known_by_their_looks(url: str) -> None:
         rows = connection.execute(select(schema.projects.c.name, schema.projects.c.lookalike))
         found = {row.name: row.lookalike for row in rows}
     assert found == {name: lookalike(name) for name in ("pillow-tools", "i0l1")}
+    begun, done = (
+        record.getMessage() for record in caplog.records if record.name == "cpufit_wheelhouse.catalog.engine"
+    )
+    assert begun.startswith(f"the catalog is brought from revision 0012 to {newest_revision()}")
+    assert done.startswith(f"the catalog has revision {newest_revision()}, after ")

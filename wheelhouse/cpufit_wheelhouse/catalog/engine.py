@@ -5,6 +5,7 @@ Everything that only SQLite needs stands here, in the two events; the rest of th
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import time
@@ -21,6 +22,8 @@ from cpufit_wheelhouse.errors import StoreError
 
 from .revisions import newest_revision
 from .turns import Turns
+
+_log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_MS = 5000
 """How long a writer waits for another one's transaction, in milliseconds; ours last a few."""
@@ -142,10 +145,17 @@ def migrate(engine: Engine) -> None:
 
     :raises StoreError: the database was written by a newer cpufit
     """
-    if _revision(engine) != newest_revision():
-        from .upgrade import upgrade  # noqa: PLC0415  # alembic takes an eighth of a second, and most starts need it not
+    found, newest = _revision(engine), newest_revision()
+    if found == newest:
+        return
+    from .upgrade import upgrade  # noqa: PLC0415  # alembic takes an eighth of a second, and most starts need it not
 
-        upgrade(engine)
+    began = time.monotonic()
+    if found is not None:  # seconds for a million files, in which a server does not listen yet
+        _log.info("the catalog is brought from revision %s to %s; nobody is served before", found, newest)
+    upgrade(engine)
+    if found is not None:
+        _log.info("the catalog has revision %s, after %.1f seconds", newest, time.monotonic() - began)
 
 
 def _revision(engine: Engine) -> str | None:
