@@ -277,6 +277,21 @@ def test_bytes_are_kept_where_the_file_system_has_no_links(
     assert now(home, held).state == "accepted"
 
 
+def test_a_copy_for_which_there_is_no_room_leaves_nothing(
+    home: Home, holding: Holding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_source: Path, target: Path) -> None:
+        target.write_bytes(b"PK")
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr("os.link", full)
+    monkeypatch.setattr("shutil.copyfile", full)
+    with pytest.raises(OSError, match="no space left"):
+        upload(home, holding)
+    assert list((home.path / "held").iterdir()) == []
+    assert home.catalog.inspections.held() == ()
+
+
 def test_a_held_file_keeps_its_attestations_until_it_is_let_in(home: Home, holding: Holding, slow: Slow) -> None:
     data = wheel_bytes()
     text = json.dumps([attestation(NAME, data)])

@@ -252,9 +252,13 @@ class Holding:
         try:
             os.link(source, part)
         except OSError:  # a file system without links
-            shutil.copyfile(source, part)
-            with part.open("rb+") as stream:
-                os.fsync(stream.fileno())
+            try:
+                shutil.copyfile(source, part)
+                with part.open("rb+") as stream:
+                    os.fsync(stream.fileno())
+            except BaseException:  # on a full disk what has come of it takes room
+                part.unlink(missing_ok=True)
+                raise
         return part
 
     def _move(self, part: Path, sha256: str) -> None:

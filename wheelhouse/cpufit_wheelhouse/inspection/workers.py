@@ -133,7 +133,11 @@ class InspectionPool:
         try:
             os.link(path, link)
         except OSError:  # another file system, or one without links
-            shutil.copyfile(path, link)
+            try:
+                shutil.copyfile(path, link)
+            except BaseException:  # on a full disk what has come of it takes room
+                link.unlink(missing_ok=True)
+                raise
         return link
 
     def _counted(self, path: Path, filename: str, progress: Progress | None) -> Verdict:
