@@ -93,15 +93,16 @@ def get(server: Server, path: str, **headers: str) -> httpx.Response:
 
 
 def ended(server: Server, *words: str) -> tuple[int, str]:
-    """Run a command on the server's home; returns its exit code and what it wrote on standard error."""
+    """Run a command on the server's home; returns its exit code and what it wrote."""
     done = subprocess.run(
         [sys.executable, "-m", "cpufit_server", *words],
         env=server_environment(server.home, server.settings),
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
-    return done.returncode, done.stderr
+    return done.returncode, done.stdout
 
 
 def is_clean(server: Server) -> bool:

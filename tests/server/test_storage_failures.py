@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sqlite3
 import subprocess
@@ -167,3 +168,32 @@ def test_commands_that_read_do_so(impatient: Any, make_wheel: Callable[..., Any]
     with locked(impatient.home.path):
         assert main(["verify", *home]) == 0
         assert main(["backup", str(tmp_path / "backup"), *home]) == 0
+
+
+def test_an_import_tells_each_file_that_could_not_be_stored(
+    impatient: Any, make_wheel: Callable[..., Any], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    for name in ("one", "two"):
+        filename, data = make_wheel(name)
+        (wheels / filename).write_bytes(data)
+    words = ["import", str(wheels), "--json", "--home", str(impatient.home.path)]
+    with locked(impatient.home.path):
+        assert main(words) == 1
+    told = json.loads(capsys.readouterr().out)["files"]
+    assert [(file["status"], file["error"]["code"]) for file in told] == [("refused", "catalog-busy")] * 2
+    assert main(words) == 0
+    assert [file["status"] for file in json.loads(capsys.readouterr().out)["files"]] == ["new", "new"]
+
+
+def test_a_reinspection_tells_each_file_that_could_not_be_changed(
+    impatient: Any, make_wheel: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    impatient.upload(make_wheel("native", tags="cp311-cp311-manylinux_2_17_x86_64", native=True))
+    words = ["reinspect", "--all", "--json", "--home", str(impatient.home.path)]
+    with locked(impatient.home.path):
+        assert main(words) == 1
+    told = json.loads(capsys.readouterr().out)["files"]
+    assert [file["outcome"] for file in told] == ["failed"]
+    assert told[0]["message"] == "another process keeps the catalog locked [catalog-busy]: database is locked"

@@ -20,9 +20,11 @@ from .archive import WheelInfo, open_wheel
 from .archive_limits import DEFAULT_LIMITS, ArchiveLimits
 from .blobs import BlobStore
 from .catalog import OVERRIDE, UNKNOWN_KEY, Catalog, CatalogChanged, NeedChange, ProjectSnapshot, StoredFile
+from .errors import StorageFailed
 from .forms import with_forms
 from .inspection.verdict import RULES_VERSION, Verdict
 from .judgement import STATED, Inspector, Override, asks_for, overridden, settled, stated_need
+from .storage_failures import storage_failures_told
 
 _REINSPECTION = "cpufit-server reinspect"
 """Who hides a file, for the record."""
@@ -83,16 +85,21 @@ class Reinspection:
     def run(self, file: StoredFile) -> Reinspected:
         """Inspect a file, and change its need where the verdict asks for it."""
         try:
-            path = self.blobs.path(file.sha256)
-            verdict = self.inspector.inspect(path, self._opened(file))
-            if verdict is None:
-                told = "nothing inspects wheels here"
-                return Reinspected(file=file, before=file.need, outcome="failed", told=told)
-            return self.apply(file, verdict)
+            with storage_failures_told():
+                return self._inspected(file)
+        except StorageFailed as error:
+            return Reinspected(file=file, before=file.need, outcome="failed", told=error.in_full)
         except CpufitError as error:
             return Reinspected(file=file, before=file.need, outcome="failed", told=error.message)
         except OSError as error:  # one file that cannot be read keeps no other from being read
             return Reinspected(file=file, before=file.need, outcome="failed", told=str(error))
+
+    def _inspected(self, file: StoredFile) -> Reinspected:
+        path = self.blobs.path(file.sha256)
+        verdict = self.inspector.inspect(path, self._opened(file))
+        if verdict is None:
+            return Reinspected(file=file, before=file.need, outcome="failed", told="nothing inspects wheels here")
+        return self.apply(file, verdict)
 
     def apply(self, file: StoredFile, verdict: Verdict | None) -> Reinspected:
         """Give a file the need that follows from a verdict and what else is known of it.

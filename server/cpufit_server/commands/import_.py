@@ -23,7 +23,9 @@ from cpufit_server.sources.listing import Origin, folder_origin, index_origin, l
 from cpufit_server.sources.pip_settings import PipSettings, read_pip_settings
 from cpufit_server.sources.spec import HashedUrl, LinksPage, NamedRelease, Spec, parse_spec
 from cpufit_server.store import open_store
+from cpufit_wheelhouse.errors import StorageFailed
 from cpufit_wheelhouse.home import Home
+from cpufit_wheelhouse.storage_failures import storage_failures_told
 
 from . import Subparsers, add_home_option, add_json_option, project_name
 
@@ -157,7 +159,8 @@ def _import_spec(
 
 def _import_file(file: SourceFile, request: Request, importer: Importer, *, alone: bool) -> Imported | Refused:
     try:
-        return importer.run(file, as_project=request.as_project, needs=request.needs, alone=alone)
+        with storage_failures_told():
+            return importer.run(file, as_project=request.as_project, needs=request.needs, alone=alone)
     except CpufitError as error:
         return Refused(what=file.filename, error=error)
 
@@ -167,6 +170,8 @@ def sentence(outcome: Imported | Refused) -> str:
     if isinstance(outcome, Refused):
         error = outcome.error
         hint = "" if error.hint is None else f"\n  hint: {error.hint}"
+        if isinstance(error, StorageFailed):
+            hint = f"\n  the system says: {error.reason}{hint}"
         where = "" if error.where in (None, outcome.what) else f"{error.where}: "
         return f"refused  {outcome.what}: {where}{error.message} [{error.code}]{hint}"
     file = outcome.file
