@@ -171,17 +171,23 @@ def test_files_of_the_upstream_come_whole_or_not_at_all(disk: Path) -> None:
         sized = index.add("other", "other-2.0.tar.gz", data + b"2")
         unsized = index.add("other", "other-3.0.tar.gz", data + b"3")
         index.pages["other"][2].pop("size")
+        large = index.add("other", "other-4.0.tar.gz", data * 2)
         assert get(server, here).content == data
         with filled(server.home, leaving=1_000_000):
-            assert told(get(server, sized)) == (507, "storage-full")
+            assert told(get(server, large)) == (507, "storage-full")
             with pytest.raises(httpx.RemoteProtocolError):
                 get(server, unsized)
+            assert get(server, here).content == data
         with filled(server.home):
             assert told(get(server, unsized)) == (507, "storage-full")
             assert get(server, here).content == data
             assert_pages_pass(server, index)
+        with filled(server.home, leaving=100_000):  # what is cached makes room for it
+            assert get(server, sized).content == data + b"2"
+            assert told(get(server, large)) == (507, "storage-full")
+            assert get(server, sized).content == data + b"2"
         assert is_clean(server)
-        assert get(server, sized).content == data + b"2"
+        assert get(server, large).content == data * 2
         assert get(server, unsized).content == data + b"3"
         assert "Traceback" not in log_of(server)
 

@@ -7,6 +7,7 @@ import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -67,6 +68,24 @@ class TestFiles:
     def test_a_file_larger_than_the_quota_is_not_kept(self, tmp_path: Path) -> None:
         cache = FileCache(tmp_path, 100)
         assert not cache.has(cache.put(b"a" * 1000))
+
+    def test_what_is_kept_makes_room_on_a_disk_that_is_smaller_than_the_quota(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cache = FileCache(tmp_path, 1 << 20)
+        kept_ones = [cache.put(letter * 1000) for letter in (b"a", b"b", b"c")]
+        for number, sha256 in enumerate(kept_ones):
+            age(cache, sha256, 100 - number)
+
+        def disk_of_3500(_: Path) -> SimpleNamespace:
+            return SimpleNamespace(free=3500 - sum(path.stat().st_size for path in kept(tmp_path)))
+
+        monkeypatch.setattr("shutil.disk_usage", disk_of_3500)
+        with pytest.raises(OSError, match="No space left"):
+            cache.stage("0" * 64, 4000)
+        assert len(kept(tmp_path)) == 3  # all of it would not have been enough
+        cache.stage("0" * 64, 2000).discard()
+        assert [cache.has(sha256) for sha256 in kept_ones] == [False, False, True]
 
     def test_the_quota_counts_what_an_earlier_process_left(self, tmp_path: Path) -> None:
         old = FileCache(tmp_path, 1 << 20)

@@ -160,10 +160,10 @@ class FileCache:
     def stage(self, sha256: str, size: int | None = None) -> Spool:
         """Return a new spool for a file that is to have this SHA-256.
 
-        :param size: bytes that it is said to have; whoever is told that there is no room for them is told in time
+        :param size: bytes that it is said to have: where the disk has no room for them, that is told in time
         :raises OSError: no file can be made here, or there is no room
         """
-        self._folder.check_room(size or 0)
+        self._folder.make_room(size or 0)
         return Spool(self._folder.staging_path(sha256), self._folder, sha256)
 
     def beyond(self, sha256: str, offset: int, count: int) -> bytes:

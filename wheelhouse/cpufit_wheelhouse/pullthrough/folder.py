@@ -58,13 +58,18 @@ class QuotaFolder:
         """Return a new name in the staging folder, from which others can tell what is to become of it."""
         return self._staging / f"{name}-{secrets.token_hex(16)}"
 
-    def check_room(self, size: int) -> None:
-        """Look whether the disk has room for so many bytes; by the time they come it may have less.
+    def make_room(self, size: int) -> None:
+        """See that the disk has room for so many bytes: what was used longest ago goes for it, where that is enough.
 
-        :raises OSError: it has not
+        By the time the bytes come there may be less.
+
+        :raises OSError: there is no room
         """
-        if size > shutil.disk_usage(self._staging).free:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        lacking = size - shutil.disk_usage(self._staging).free
+        if lacking > 0:
+            self.evict(freeing=lacking)
+            if size > shutil.disk_usage(self._staging).free:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def arriving(self, name: str) -> tuple[Path, ...]:
         """Return what this and other processes are writing that is to become a file."""
@@ -112,17 +117,20 @@ class QuotaFolder:
             if self._used is not None:
                 self._used -= size
 
-    def evict(self, newest: str = "") -> int:
+    def evict(self, newest: str = "", freeing: int = 0) -> int:
         """Remove what was used longest ago until the rest is well within the quota; returns how many files went.
 
         What is pinned stays. So does ``newest``, unless it is too large for the quota by itself.
+
+        :param freeing: bytes that the disk lacks and that are to go in any case, unless there are not so many
         """
         with self._lock:
             kept = sorted(self._files())
             total = sum(file.size for file in kept)
+            most = min(self._quota * _FULL, total - freeing) if freeing <= total else self._quota * _FULL
             removed = 0
             for file in kept:
-                if total <= self._quota * _FULL:
+                if total <= most:
                     break
                 if self._pins[file.path.name] or (file.path.name == newest and file.size <= self._quota):
                     continue
