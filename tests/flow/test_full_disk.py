@@ -146,6 +146,7 @@ def test_a_full_disk_refuses_what_is_written_and_serves_what_is_there(disk: Path
             ):
                 status, said = ended(server, *words)
                 assert (status, "[storage-full]" in said, "Traceback" in said) == (1, True, False), said
+            assert f"{server.home}/b" in ended(server, "backup", f"{server.home}/b")[1]  # which disk it is that is full
             for path in ("/simple/", "/simple/small/", "/cpu/x86_64_v4/simple/native/", "/api/v1/projects/native"):
                 assert get(server, path).status_code == 200
             page = get(server, "/simple/small/", Accept="application/vnd.pypi.simple.v1+json").json()

@@ -18,7 +18,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from cpufit_wheelhouse.errors import StoreError
+from cpufit_wheelhouse.errors import StorageFull, StoreError
+from cpufit_wheelhouse.storage_failures import storage_failure
 
 from .revisions import newest_revision
 from .turns import Turns
@@ -169,6 +170,7 @@ def copy_database(engine: Engine, target: Path) -> None:
     """Write a SQLite database as it is at one instant into a new file, on disk when this returns.
 
     :raises StoreError: it is another database, which has its own ways of being copied
+    :raises StorageFull: there is no room for the copy
     """
     if engine.dialect.name != "sqlite":
         raise StoreError(
@@ -180,6 +182,11 @@ def copy_database(engine: Engine, target: Path) -> None:
     try:
         # VACUUM runs in no transaction; it sees one instant and keeps no writer waiting
         raw.cursor().execute("VACUUM INTO ?", (str(target),))
+    except sqlite3.OperationalError as error:
+        failure = storage_failure(error)
+        if isinstance(failure, StorageFull):  # where the copy goes to: the catalog itself is only read
+            raise StorageFull(failure.message, where=str(target.parent), reason=failure.reason) from error
+        raise
     finally:
         raw.close()
     with target.open("rb+") as stream:
