@@ -342,5 +342,7 @@ MANAGING: Responses = problems(
     status_404="There is no such project, release or file.",
     status_409="It cannot be done as things stand.",
     status_413="The body is too long.",
+    status_503="The catalog is locked by another process, or cannot be written.",
+    status_507="There is no room to write it down.",
 )
 """What every route that changes something may answer."""
