@@ -193,3 +193,9 @@ def test_a_tar_that_is_not_ended_is_read_to_its_last_byte(tmp_path: Path) -> Non
     tar = gzip.decompress(path.read_bytes())
     path.write_bytes(gzip.compress(tar[:1024]))
     assert open_sdist(path, NAME).metadata_bytes == PKG_INFO
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that cannot be read, as Linux has one")
+def test_a_disk_that_cannot_be_read_is_no_fault_of_the_file() -> None:
+    with pytest.raises(OSError, match="Input/output error"):
+        open_sdist(Path("/proc/self/mem"), "small-1.0.tar.gz")

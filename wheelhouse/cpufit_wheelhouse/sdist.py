@@ -25,6 +25,7 @@ from .archive_limits import DEFAULT_LIMITS, ArchiveLimits
 from .errors import InvalidMetadata, NotAWheel, UnsafeMember, WheelTooLarge
 from .filename import SdistFilename, parse_sdist_filename
 from .metadata import MetadataFacts, check_identity, parse_metadata
+from .storage_failures import storage_failure
 
 _CHUNK = 1 << 18
 _LARGEST_READ = 16 << 20
@@ -64,6 +65,8 @@ def open_sdist(
                 metadata_bytes, members = _read(archive, limits, watch)
             stream.end()
     except (tarfile.TarError, OSError, EOFError, zlib.error, UnicodeError, ValueError) as error:
+        if storage_failure(error) is not None:  # the disk could not be read, which is no fault of the file
+            raise
         raise NotAWheel(f"the tar.gz cannot be read: {error}", where=filename) from error
     metadata = parse_metadata(metadata_bytes, where="PKG-INFO")
     check_identity(metadata, name.name, name.version, where="PKG-INFO")
