@@ -109,8 +109,8 @@ class TextFormatter(logging.Formatter):
             lines.append(
                 f"{at} INFO    {method} {path} {status} {size} bytes {took:.1f} ms {client}{became} [{request}]"
             )
-            chosen += (path, request, outcome)
-        return lines if _are_plain(chosen) else [self.format(AccessRecord(*one)) for one in told]
+            chosen.append(path + request + outcome)
+        return _checked(lines, chosen, told, self)
 
 
 class JsonFormatter(logging.Formatter):
@@ -150,13 +150,19 @@ class JsonFormatter(logging.Formatter):
                 f'"request_id": "{request}", "method": "{method}", "path": "{path}", "status": {status}, '
                 f'"bytes": {size}, "duration_ms": {took}, "client": "{client}"{became}}}'
             )
-            chosen += (path, request, outcome)
-        return lines if _are_plain(chosen) else [self.format(AccessRecord(*one)) for one in told]
+            chosen.append(path + request + outcome)
+        return _checked(lines, chosen, told, self)
 
 
-def _are_plain(chosen: Sequence[str]) -> bool:
-    """Tell that what clients choose can be written as it is: nothing to take out or to spell otherwise."""
-    text = " ".join(chosen)
+def _checked(lines: list[str], chosen: list[str], told: Sequence[Told], formatter: logging.Formatter) -> list[str]:
+    """Return lines as they are; where clients chose what has to be taken out or spelled otherwise, the formatter's."""
+    if _is_plain("".join(chosen)):
+        return lines
+    each = zip(lines, chosen, told, strict=True)
+    return [line if _is_plain(words) else formatter.format(AccessRecord(*one)) for line, words, one in each]
+
+
+def _is_plain(text: str) -> bool:
     return text.isprintable() and _is_harmless(text) and '"' not in text and "\\" not in text
 
 
