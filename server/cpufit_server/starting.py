@@ -169,8 +169,10 @@ class _Life:
         await self._task
 
     async def _run(self, application: ASGIApp, scope: MutableMapping[str, Any]) -> None:
+        message = ""
         try:
             await application(scope, self._orders.get, self._reports.put)
         except Exception as error:  # noqa: BLE001  # the framework raises what it has told already
-            self._error = error
-            await self._reports.put({"type": "lifespan.failed", "message": str(error)})
+            self._error, message = error, str(error)
+        finally:  # however it ended, also cancelled: nobody waits in vain for what it says
+            self._reports.put_nowait({"type": "lifespan.failed", "message": message})

@@ -96,6 +96,36 @@ class TestWhoServesCannotBeToldThatItStarts:
         assert told == ["made", "early pages closed"]
 
 
+class TestWhoServesGoesWithoutAnOrder:
+    """As after the second Ctrl-C: every task is cancelled, and the process waits for their ends."""
+
+    def test_an_application_that_says_nothing_then_is_not_waited_for(self) -> None:
+        async def go() -> set[asyncio.Task[Any]]:
+            starting = Starting(lambda: silent, lambda: None, patience=60, on_failure=pytest.fail)
+            orders: asyncio.Queue[Any] = asyncio.Queue()
+            reports: asyncio.Queue[Any] = asyncio.Queue()
+            life = asyncio.create_task(starting({"type": "lifespan", "state": {}}, orders.get, reports.put))
+            await orders.put({"type": "lifespan.startup"})
+            assert (await reports.get())["type"] == "lifespan.startup.complete"
+            running = asyncio.all_tasks() - {asyncio.current_task()}
+            assert life in running
+            for task in running:
+                task.cancel()
+            _, waiting = await asyncio.wait(running, timeout=30)
+            for task in waiting:  # or the loop would wait for it, too
+                task.cancel()
+            return waiting
+
+        assert asyncio.run(go()) == set()
+
+
+async def silent(_scope: Any, receive: Any, send: Any) -> None:
+    """Answer the orders to start and to end, and nothing else."""
+    for answer in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{answer}.complete"})
+
+
 async def untold(application: Any, meanwhile: Callable[[], object] = lambda: None) -> None:
     """Start an application as a server does that goes before it is told, with nothing of it left running."""
 
