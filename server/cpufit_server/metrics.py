@@ -8,6 +8,7 @@ number of series is bounded by the code.
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ except ImportError:  # an extra
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
 """Seconds. A page out of memory takes about one millisecond, an upload with its inspection up to minutes."""
+_OF_THE_PORT = frozenset({errno.EADDRINUSE, errno.EACCES})
+"""Why nothing can listen though the address is one of this machine's."""
 
 
 class Metrics:
@@ -101,10 +104,11 @@ class Metrics:
                 settings.metrics_port, settings.metrics_host, self._registry
             )
         except OSError as error:
+            port = error.errno in _OF_THE_PORT
             raise InvalidSetting(
                 f"metrics cannot be told at {settings.metrics_host}:{settings.metrics_port}: {error.strerror}",
-                where=f"{PREFIX}METRICS_PORT",
-                hint="choose another port; worker N takes the port plus N",
+                where=f"{PREFIX}METRICS_PORT" if port else f"{PREFIX}METRICS_HOST",
+                hint="worker N takes the port plus N" if port else "choose an address that this machine has",
             ) from error
         try:
             yield

@@ -81,6 +81,14 @@ def test_a_metrics_port_that_is_taken_is_told_without_a_traceback(tmp_path: Path
     assert "Traceback" not in ended.stderr
 
 
+def test_an_address_for_metrics_that_this_machine_does_not_have_is_told_as_such(tmp_path: Path) -> None:
+    nobodys = "192.0.2.1"  # for documentation (RFC 5737)
+    settings = {"CPUFIT_METRICS_PORT": str(free_port()), "CPUFIT_METRICS_HOST": nobodys}
+    ended = refused(tmp_path / "home", free_port(), settings=settings)
+    assert ended.returncode == 2
+    assert f"error: CPUFIT_METRICS_HOST: metrics cannot be told at {nobodys}" in ended.stderr
+
+
 def test_metrics_ports_leave_out_the_port_of_the_index(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("CPUFIT_METRICS_PORT", "8000")
