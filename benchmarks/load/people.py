@@ -76,14 +76,17 @@ class Pages(threading.Thread):
 
 
 def upload(url: str, token: str, file: tuple[str, bytes]) -> int:
-    """Upload a wheel and return the status."""
-    return httpx.post(
-        f"{url}/legacy/",
-        data={":action": "file_upload", "protocol_version": "1"},
-        files={"content": file},
-        auth=("__token__", token),
-        timeout=120,
-    ).status_code
+    """Upload a wheel and return the status; 0 where no answer came, so that it is told with the others."""
+    try:
+        return httpx.post(
+            f"{url}/legacy/",
+            data={":action": "file_upload", "protocol_version": "1"},
+            files={"content": file},
+            auth=("__token__", token),
+            timeout=120,
+        ).status_code
+    except httpx.HTTPError:
+        return 0
 
 
 def uploads(url: str, token: str, projects: Sequence[str], version: int) -> list[int]:
@@ -159,3 +162,5 @@ def is_closed(connection: socket.socket) -> bool:
         return connection.recv(1, socket.MSG_PEEK) == b""
     except BlockingIOError:
         return False
+    except ConnectionError:  # it was reset
+        return True

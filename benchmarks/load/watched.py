@@ -1,7 +1,8 @@
 """The server as ``cpufit-server serve`` runs it, beside a task on its event loop that tells how late it is woken.
 
 What the task is late by is a stall. Its own part is what is left without the time in which the thread was ready to run
-and other processes had the core, as the kernel counts it (``schedstat``, Linux).
+and somebody else had the core, as the kernel counts it (``schedstat``, Linux). That may have been another thread of the
+server, or an inspection: they are pinned to the same core. So what the server is to blame for lies between the two.
 """
 
 from __future__ import annotations
