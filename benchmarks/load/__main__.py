@@ -50,7 +50,7 @@ _UPLOADS_AFTER = 20
 
 
 def main() -> int:
-    """Run the phases and report."""
+    """Run the phases and report; 1 where anything failed, whatever the times were."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.load", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -71,7 +71,15 @@ def main() -> int:
     )
     if arguments.json:
         arguments.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    return 0
+    return 0 if failures(told) == 0 else 1
+
+
+def failures(told: dict[str, Any]) -> int:
+    """Return how much went wrong: pages, uploads, pips and connections."""
+    unread = sum(figures["failed"] for figures in told["phases"].values())
+    refused = sum(count for status, count in told["uploads"].items() if status != "200")
+    not_installed = sum(count for status, count in told["pips"].items() if status != "0")
+    return int(unread + refused + not_installed + told["idle_lost"] + told["answers_5xx"])
 
 
 def run(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
