@@ -164,9 +164,10 @@ class _Life:
         """Let it end in good order."""
         await self._orders.put({"type": "lifespan.shutdown"})
         report = await self._reports.get()
-        if report["type"] != "lifespan.shutdown.complete":
+        await asyncio.wait({self._task})
+        # one that was cancelled was not asked: whoever forced the server to go knows
+        if report["type"] != "lifespan.shutdown.complete" and not self._task.cancelled():
             _log.error("the server did not end in good order: %s", report.get("message", ""))
-        await self._task
 
     async def _run(self, application: ASGIApp, scope: MutableMapping[str, Any]) -> None:
         message = ""

@@ -99,9 +99,15 @@ class TestWhoServesCannotBeToldThatItStarts:
 class TestWhoServesGoesWithoutAnOrder:
     """As after the second Ctrl-C: every task is cancelled, and the process waits for their ends."""
 
-    def test_an_application_that_says_nothing_then_is_not_waited_for(self) -> None:
+    @pytest.mark.parametrize("tells", [True, False])
+    def test_an_application_is_not_waited_for_in_vain_and_nobody_is_blamed(
+        self, tells: bool, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """It may tell that it was cancelled, as Starlette does, or say nothing any more."""
+
         async def go() -> set[asyncio.Task[Any]]:
-            starting = Starting(lambda: silent, lambda: None, patience=60, on_failure=pytest.fail)
+            made = hello() if tells else silent
+            starting = Starting(lambda: made, lambda: None, patience=60, on_failure=pytest.fail)
             orders: asyncio.Queue[Any] = asyncio.Queue()
             reports: asyncio.Queue[Any] = asyncio.Queue()
             life = asyncio.create_task(starting({"type": "lifespan", "state": {}}, orders.get, reports.put))
@@ -117,6 +123,7 @@ class TestWhoServesGoesWithoutAnOrder:
             return waiting
 
         assert asyncio.run(go()) == set()
+        assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def silent(_scope: Any, receive: Any, send: Any) -> None:
