@@ -15,6 +15,7 @@ The exit status is 1 where a limit is missed or ours claims wrongly.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import resource
@@ -164,7 +165,11 @@ def print_verdicts(probe: Path, program: Path) -> bool:
 
 def main() -> int:
     """Measure and print."""
-    repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.detection", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("repetitions", type=int, nargs="?", default=7, help="of each measurement (default: 7)")
+    repetitions = parser.parse_args().repetitions
     with tempfile.TemporaryDirectory(prefix="cpufit-detection-") as name:
         probe = Path(name) / "uv_probe.py"
         probe.write_text(uv_probe() or "raise SystemExit(1)", encoding="utf-8")
