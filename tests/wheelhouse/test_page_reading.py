@@ -6,13 +6,12 @@ import dataclasses
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
-from packaging.utils import canonicalize_name
-from sqlalchemy import Table, select, text
+from sqlalchemy import text
 
 from cpufit_resolver.need import Need, parse_need
 from cpufit_wheelhouse.catalog import (
@@ -23,12 +22,10 @@ from cpufit_wheelhouse.catalog import (
     NewFile,
     PolicyChange,
     ProjectSnapshot,
-    rows,
-    schema,
-    statements,
 )
 from cpufit_wheelhouse.catalog.engine import open_engine
 from cpufit_wheelhouse.catalog.reading import PageReader
+from cpufit_wheelhouse.catalog.snapshots import snapshot_by_types
 
 SAID = {"who": "mara", "why": "broken"}
 Made = TypeVar("Made")
@@ -110,27 +107,11 @@ def fill(catalog: Catalog) -> None:
 
 
 def read_by_types(path: Path, name: str) -> ProjectSnapshot | None:
-    """Return a snapshot as SQLAlchemy reads it, by the types of the columns."""
+    """Return a snapshot as it is read where the database is another one than SQLite."""
     engine = open_engine(f"sqlite:///{path}")
     try:
         with engine.begin() as connection:
-            project = statements.find_project(connection, canonicalize_name(name))
-            if project is None:
-                return None
-
-            def made(table: Table, make: Callable[[Any], Made], *, in_force: bool = False) -> tuple[Made, ...]:
-                query = select(table).where(table.c.project_id == project.id).order_by(table.c.id)
-                return tuple(
-                    map(make, connection.execute(query.where(table.c.ended_at.is_(None)) if in_force else query))
-                )
-
-            return ProjectSnapshot(
-                project=project,
-                files=made(schema.files, lambda row: rows.file_of(row, project.name)),
-                derived=made(schema.derived, lambda row: rows.derived_of(row, project.name)),
-                hidings=made(schema.hidings, rows.hiding_of, in_force=True),
-                freezes=made(schema.freezes, rows.freeze_of, in_force=True),
-            )
+            return snapshot_by_types(connection, name)
     finally:
         engine.dispose()
 

@@ -45,6 +45,7 @@ from .records import (
     StoredFile,
 )
 from .references import ReferenceTable
+from .snapshots import snapshot_by_types
 from .tokens import TokenTable
 from .upstream import UpstreamTable
 
@@ -131,6 +132,8 @@ class Catalog:
         :param known: its files as they were once, of which those that are the same still are taken again
         """
         with self._engine.begin() as connection:
+            if self._engine.dialect.name != "sqlite":
+                return snapshot_by_types(connection, name)
             return read_snapshot(partial(_read, connection), name, known)
 
     def files(self, name: str) -> tuple[StoredFile, ...]:

@@ -1,7 +1,7 @@
 """Connections to the catalog's database, and bringing its tables up to date.
 
-What only SQLite needs stands here, in the two events, and in :mod:`.reading`: snapshots are read by its own statements,
-as its driver gives the rows. The rest of the catalog speaks to any database.
+What only SQLite needs stands here, in the two events, and in :mod:`.reading`: its snapshots are read by statements of
+its own, as its driver gives the rows. The rest of the catalog speaks to any database.
 """
 
 from __future__ import annotations
