@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from cpufit_pip_plugin.selector import SelectorCandidate, SelectorContents, SourceCandidate, pack, selector_filename
 from cpufit_wheelhouse.offers import selectable_release
-from cpufit_wheelhouse.releases import Release, releases_of
+from cpufit_wheelhouse.releases import Release, releases_in
 
 from .derived import keep
 
@@ -51,7 +51,7 @@ class Selectors:
         """
         found: dict[str, DerivedFile] = {}
         stored = frozenset(each.sha256 for each in snapshot.derived if each.kind == "selector")
-        for release in releases_of(snapshot.files):
+        for release in releases_in(snapshot.files):
             kept = _kept(snapshot, release.version)
             if kept is not None:
                 found[release.version] = kept

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from .catalog import StoredFile
 
@@ -56,14 +56,14 @@ def yanked_together(files: Iterable[StoredFile]) -> str | None:
 
 def releases_of(files: Iterable[StoredFile]) -> tuple[Release, ...]:
     """Return the releases among a project's files, the oldest version first."""
-    by_version: dict[str, list[StoredFile]] = {}
+    return tuple(sorted(releases_in(files), key=lambda release: version_of(release.version)))
+
+
+def releases_in(files: Iterable[StoredFile]) -> Iterator[Release]:
+    """Yield the releases among a project's files in the order in which they came: no version is parsed."""
+    by_version: dict[str, tuple[list[StoredFile], list[StoredFile]]] = {}
     for file in files:
-        by_version.setdefault(file.version, []).append(file)
-    return tuple(
-        Release(
-            version=version,
-            wheels=tuple(file for file in by_version[version] if file.kind == "wheel"),
-            sdists=tuple(file for file in by_version[version] if file.kind == "sdist"),
-        )
-        for version in sorted(by_version, key=version_of)
-    )
+        wheels, sdists = by_version.setdefault(file.version, ([], []))
+        (wheels if file.kind == "wheel" else sdists).append(file)
+    for version, (wheels, sdists) in by_version.items():
+        yield Release(version=version, wheels=tuple(wheels), sdists=tuple(sdists))
