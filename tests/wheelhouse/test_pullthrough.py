@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import os
 import threading
@@ -82,9 +83,9 @@ class TestFiles:
 
         monkeypatch.setattr("shutil.disk_usage", disk_of_3500)
         with pytest.raises(OSError, match="No space left"):
-            cache.stage("0" * 64, 4000)
+            cache.make_room(4000)
         assert len(kept(tmp_path)) == 3  # all of it would not have been enough
-        cache.stage("0" * 64, 2000).discard()
+        cache.make_room(2000)
         assert [cache.has(sha256) for sha256 in kept_ones] == [False, False, True]
 
     def test_the_quota_counts_what_an_earlier_process_left(self, tmp_path: Path) -> None:
@@ -123,6 +124,23 @@ class TestFiles:
         spool.discard()
         with pytest.raises(FileNotFoundError):
             spool.open()
+
+    def test_one_that_a_read_only_disk_keeps_is_discarded_and_swept_when_that_can_be_done(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refused(path: Path, *, missing_ok: bool = False) -> None:
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+        spool = FileCache(tmp_path, 1 << 20).stage("0" * 64)
+        (left,) = (tmp_path / "staging").iterdir()
+        os.utime(left, (0, 0))
+        with monkeypatch.context() as read_only:
+            read_only.setattr(Path, "unlink", refused)
+            spool.discard()
+            FileCache(tmp_path, 1 << 20)
+        assert left.exists()
+        FileCache(tmp_path, 1 << 20)
+        assert not left.exists()
 
     def test_wrong_bytes_are_never_kept(self, tmp_path: Path) -> None:
         cache = FileCache(tmp_path, 1 << 20)

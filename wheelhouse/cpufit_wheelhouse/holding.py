@@ -274,7 +274,7 @@ class Holding:
         """Remove what killed servers left; what is fresh may be another server's that is about to write its row."""
         border = time.time() - STALE_AFTER.total_seconds()
         for path in self._folder.iterdir() if self._folder.is_dir() else ():
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # gone by now, or on a disk that became read-only, where it stays
                 # the time of the last change of its links: it was written earlier
                 if path.name not in waiting and path.stat().st_ctime <= border:
                     path.unlink()

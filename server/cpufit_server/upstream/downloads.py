@@ -174,7 +174,7 @@ class Downloads:
 
         :param file: with a SHA-256
         :param most: the most bytes to read of it; without it the usual limit
-        :raises StorageFailed: there is no room to put it
+        :raises StorageFailed: no file can be made to put it
         :raises UpstreamFailed: too many wait: each has an open file, and goes on when nobody waits for it any more
         """
         sha256 = sha256_of(file)
@@ -184,8 +184,7 @@ class Downloads:
             if len(self._running) >= self._most:
                 raise no_file(file.filename, "too many files wait to be fetched")
             try:
-                spool = self._cache.stage(sha256, file.size)
-                download = Download(file, spool, self._max_bytes if most is None else most)
+                download = Download(file, self._cache.stage(sha256), self._max_bytes if most is None else most)
             except OSError as error:
                 raise _not_written(file, error) from error
             task = asyncio.ensure_future(self._run(download))
@@ -212,7 +211,10 @@ class Downloads:
         kept = False
         locked = here = False
         try:
+            _check_size(download)
             async with self._gate:
+                # in a thread: where the disk is full, it looks at each file of the cache
+                await run_in_threadpool(self._cache.make_room, download.size or 0)
                 here = await read_along(spool, self._cache, self._locks, lambda data: self._copied(download, data))
                 locked = True
                 if not here:
@@ -319,8 +321,14 @@ class Downloads:
             if download.size is not None and int(length) != download.size:
                 raise no_file(filename, f"it has {int(length)} bytes, its page says {download.size}")
             download.size = int(length)
-        if download.size is not None and download.size > download.most:
-            raise no_file(filename, f"it has {download.size} bytes, at most {download.most} are fetched")
+        _check_size(download)
+
+
+def _check_size(download: Download) -> None:
+    """Refuse what is too large, as soon as anybody tells: before something else goes to make room for it."""
+    if download.size is not None and download.size > download.most:
+        told = f"it has {download.size} bytes, at most {download.most} are fetched"
+        raise no_file(download.file.filename, told)
 
 
 def _not_written(file: PageFile, error: OSError) -> CpufitError:

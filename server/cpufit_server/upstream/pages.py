@@ -142,7 +142,7 @@ class UpstreamPages:
         answer = await self._client.page(name, {} if stored is None else _validators(stored))
         if answer is None:
             # Its absence is news as well: a page that was taken away is not listed from here.
-            await run_in_threadpool(self._store.remove, name)
+            await run_in_threadpool(self._remove_page, name)
             self._remember_absent(name)
             return None
         if answer.body is None and stored is not None:
@@ -179,6 +179,12 @@ class UpstreamPages:
             self._store.put(name, page)
         except OSError as error:  # a full disk is no reason to give nobody a page
             _log.warning("the upstream page of %s could not be stored: %s", name, error)
+
+    def _remove_page(self, name: str) -> None:
+        try:
+            self._store.remove(name)
+        except OSError as error:  # a read-only disk says so even where there is none; nor is this a reason
+            _log.warning("the upstream page of %s could not be removed: %s", name, error)
 
     def _read(self, name: str, answer: FetchedPage) -> tuple[StoredPage, ProjectPage]:
         body = answer.body or b""

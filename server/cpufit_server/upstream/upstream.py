@@ -248,7 +248,7 @@ class Upstream:
     def fetch(self, project: str, file: PageFile) -> Download:
         """Begin to fetch a file, or join those who wait for it.
 
-        :raises StorageFailed: there is no room to put it
+        :raises StorageFailed: no file can be made to put it
         :raises UpstreamFailed: too many wait
         """
         download = self._downloads.join(file)

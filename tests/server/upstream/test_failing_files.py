@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import random
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -94,6 +96,53 @@ def test_a_file_larger_than_the_limit_is_refused(
         answer = server.client.get(url)
         assert (answer.status_code, answer.json()["code"]) == (502, "upstream-failed")
         assert "at most 1000" in answer.json()["message"]
+
+
+def test_nothing_makes_room_for_a_file_that_is_too_large_to_be_fetched(
+    tmp_path: Path, index: UpstreamIndex, run_server: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = index.add("other", "other-1.0.tar.gz", b"small")
+    large = index.add("other", SDIST.replace("1.0", "2.0"), DATA, size=5_004)
+    with run_server(tmp_path / "home", upstream=index.simple, upstream_max_file_bytes=1000) as server:
+        assert server.client.get(small).content == b"small"
+        assert eventually(lambda: kept(server) == [sha256(b"small")])
+        monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=5_000))
+        answer = server.client.get(large)
+        assert (answer.status_code, answer.json()["code"]) == (502, "upstream-failed")
+        assert kept(server) == [sha256(b"small")]
+        assert staged(server) == []
+
+
+def test_a_file_that_a_disk_neither_takes_nor_gives_up_is_let_go(
+    passing: Any, index: UpstreamIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a disk that became read-only on the way: its lock would keep other processes waiting for ever."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    url = index.add("other", SDIST, DATA)
+    downloads = passing.app.state.services.upstream._downloads
+    with monkeypatch.context() as read_only:
+        read_only.setattr(Path, "unlink", refused)
+        read_only.setattr(Path, "replace", refused)
+        assert passing.client.get(url).content == DATA
+        assert eventually(lambda: not downloads._running)
+    assert not downloads._locks._taken
+    assert passing.client.get(url).content == DATA
+    assert eventually(lambda: kept(passing) == [sha256(DATA)])
+
+
+def test_a_name_that_the_upstream_does_not_have_is_not_found_on_a_read_only_disk_too(
+    passing: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a disk refuses to remove a page that is not there as well."""
+
+    def refused(path: Path, *, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    assert passing.client.get("/simple/nowhere/").status_code == 404
 
 
 def test_files_that_failed_leave_nothing_in_memory(passing: Any, index: UpstreamIndex) -> None:

@@ -104,9 +104,14 @@ class Spool:
         self._folder.take_in(self._path, self.sha256)
 
     def discard(self) -> None:
-        """Remove it; does nothing once it was kept."""
-        self._stream.close()
-        self._path.unlink(missing_ok=True)
+        """Remove it; does nothing once it was kept.
+
+        On a disk that became read-only it stays, until a sweep can remove it.
+        """
+        with suppress(OSError):
+            self._stream.close()
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
 
 @final
@@ -157,13 +162,18 @@ class FileCache:
         finally:
             reading.close()
 
-    def stage(self, sha256: str, size: int | None = None) -> Spool:
+    def make_room(self, size: int) -> None:
+        """See that the disk has room for a file of so many bytes; what was used longest ago goes for it.
+
+        :raises OSError: there is no room
+        """
+        self._folder.make_room(size)
+
+    def stage(self, sha256: str) -> Spool:
         """Return a new spool for a file that is to have this SHA-256.
 
-        :param size: bytes that it is said to have: where the disk has no room for them, that is told in time
-        :raises OSError: no file can be made here, or there is no room
+        :raises OSError: no file can be made here
         """
-        self._folder.make_room(size or 0)
         return Spool(self._folder.staging_path(sha256), self._folder, sha256)
 
     def beyond(self, sha256: str, offset: int, count: int) -> bytes:

@@ -146,7 +146,7 @@ class QuotaFolder:
         border = time.time() - STALE_AFTER.total_seconds()
         removed = 0
         for path in self._staging.iterdir():
-            with suppress(FileNotFoundError):  # its writer may be quicker
+            with suppress(OSError):  # its writer may be quicker; a disk that became read-only keeps it
                 if path.stat().st_mtime <= border:
                     path.unlink()
                     removed += 1
