@@ -292,6 +292,23 @@ def test_a_copy_for_which_there_is_no_room_leaves_nothing(
     assert home.catalog.inspections.held() == ()
 
 
+@pytest.mark.parametrize("waits_already", [False, True])
+def test_bytes_whose_row_could_not_be_written_are_removed_unless_they_wait_already(
+    home: Home, holding: Holding, monkeypatch: pytest.MonkeyPatch, waits_already: bool
+) -> None:
+    def failing(_folder: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    if waits_already:
+        upload(home, holding)
+    with monkeypatch.context() as patched:
+        patched.setattr(holding_module, "fsync_folder", failing)
+        with pytest.raises(OSError, match="Input/output error"):
+            upload(home, holding, declared="x86_64_v3")
+    assert [path.read_bytes() for path in (home.path / "held").iterdir()] == [wheel_bytes()] * waits_already
+    assert len(home.catalog.inspections.held()) == waits_already
+
+
 def test_a_held_file_keeps_its_attestations_until_it_is_let_in(home: Home, holding: Holding, slow: Slow) -> None:
     data = wheel_bytes()
     text = json.dumps([attestation(NAME, data)])

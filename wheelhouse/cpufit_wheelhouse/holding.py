@@ -108,6 +108,9 @@ class Holding:
         try:
             held = self._catalog.inspections.hold(new, before_commit=lambda: self._move(part, new.sha256))
         except BaseException:
+            if not part.exists():  # it was moved, and the commit failed: on a full disk it takes room
+                with suppress(Exception):  # what was raised first is told; the next start removes it
+                    self._remove(new.sha256)
             if taken:
                 self._locks.release(_lock_of(new))
             raise
@@ -267,8 +270,11 @@ class Holding:
 
     def _forget(self, held: HeldFile) -> None:
         """Remove the bytes, unless they came again: to this process, or to another one with the same home."""
-        place = self._folder / held.sha256
-        self._catalog.inspections.while_not_waiting(held.sha256, lambda: place.unlink(missing_ok=True))
+        self._remove(held.sha256)
+
+    def _remove(self, sha256: str) -> None:
+        place = self._folder / sha256
+        self._catalog.inspections.while_not_waiting(sha256, lambda: place.unlink(missing_ok=True))
 
     def _sweep(self, waiting: set[str]) -> None:
         """Remove what killed servers left; what is fresh may be another server's that is about to write its row."""
