@@ -69,6 +69,7 @@ class AccessRecord(logging.LogRecord):
         """Make the record; the arguments are those of :data:`Told`."""
         self.__dict__.update(_like_all())
         self.created = moment / 1_000_000
+        self.msecs = float(moment // 1000 % 1000)  # a formatter of somebody else's takes it from here
         self.msg = _sentence(exchange)
         self.request_id = exchange.request_id
         facts = {
@@ -126,7 +127,7 @@ class JsonFormatter(logging.Formatter):
         }
         request = getattr(record, "request_id", "") or REQUEST_ID.get()
         if request:
-            told["request_id"] = request
+            told["request_id"] = redacted(request)  # a client may give anything for one
         facts: Mapping[str, object] = getattr(record, _FACTS, {})
         told.update({key: redacted(value) if isinstance(value, str) else value for key, value in facts.items()})
         if record.exc_info:

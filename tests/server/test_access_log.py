@@ -190,6 +190,19 @@ def test_a_filter_sees_each_request(logger: logging.Logger, where: str) -> None:
     assert pieces.paths == ["/a", "/b"]
 
 
+def test_a_token_that_came_as_the_id_of_a_request_is_in_no_line() -> None:
+    told = (MOMENT, PAGE._replace(request_id=f"cpufit-{'a' * 40}"))
+    for formatter in (TextFormatter(), JsonFormatter()):
+        for line in (*formatter.format_requests([told]), formatter.format(AccessRecord(*told))):
+            assert "aaaa" not in line
+            assert "cpufit-***" in line
+
+
+def test_somebody_elses_form_has_the_thousandths_of_the_moment() -> None:
+    records = [AccessRecord(MOMENT + 1000 * more, PAGE) for more in (0, 5)]
+    assert [logging.Formatter("%(msecs)03d").format(record) for record in records] == ["037", "042"]
+
+
 def test_somebody_elses_form_is_used(logger: logging.Logger) -> None:
     class Short(TextFormatter):
         def format(self, record: logging.LogRecord) -> str:
