@@ -253,6 +253,21 @@ def test_an_inspection_for_which_there_is_no_room_is_made_later(home: Home, hold
     assert now(home, held).state == "accepted"
 
 
+def test_one_that_cannot_be_tried_again_keeps_no_other_from_its_turn(home: Home, holding: Holding, slow: Slow) -> None:
+    """Somebody who makes room by hand removes the folder of the inspections."""
+    held = [upload(home, holding, declared=declared) for declared in ("x86_64_v3", "x86_64_v4")]
+    slow.job.set_exception(OSError(errno.ENOSPC, "no space left on device"))
+
+    def gone(_path: Path, _filename: str) -> Future[Verdict]:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    assert holding.retry(gone) == 2
+    again: Future[Verdict] = Future()
+    again.set_result(V3)
+    assert holding.retry(lambda _path, _filename: again) == 2
+    assert {now(home, one).state for one in held} == {"accepted"}
+
+
 def test_where_inspection_was_turned_off_what_waits_is_what_was_declared(
     tmp_path: Path, home: Home, holding: Holding
 ) -> None:

@@ -151,11 +151,17 @@ class Holding:
         """Take up again what could not be decided, for a full disk or a locked catalog; returns how many files this is.
 
         :param submit: as for :meth:`resume`
+        :raises PoolClosed: the server stops
         """
         postponed = [self._postponed.popleft() for _ in range(len(self._postponed))]
         free = [held for held in postponed if self._locks.take(_lock_of(held))]
         for held in free:
-            self._take_up(held, submit)
+            try:
+                self._take_up(held, submit)
+            except PoolClosed:  # noqa: PERF203  # each file takes milliseconds at least
+                raise
+            except Exception as error:  # noqa: BLE001  # the others, and the next minute, are to have their turn
+                self._postpone(held, error)
         return len(free)
 
     def _take_up(self, held: HeldFile, submit: Submit | None) -> None:
