@@ -113,7 +113,7 @@ class Watching:
                 # a new message: the one that came may be kept and sent again
                 headers = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
                 message = {**message, "headers": headers}
-            elif message["type"] == "http.response.body":
+            elif message["type"] == "http.response.body" and scope["method"] != "HEAD":  # of which none is sent
                 size += len(message.get("body", b""))
             await send(message)
 

@@ -198,6 +198,14 @@ def test_a_token_that_came_as_the_id_of_a_request_is_in_no_line() -> None:
             assert "cpufit-***" in line
 
 
+def test_of_an_answer_to_head_no_bytes_are_told(tmp_path: Path) -> None:
+    with running_server(tmp_path) as server:
+        for path in ("/simple/", "/nowhere"):
+            assert int(httpx.head(f"{server.url}{path}", trust_env=False).headers["content-length"]) > 0
+    log = (tmp_path / "server.log").read_text(encoding="utf-8")
+    assert re.findall(r"HEAD (\S+) (\d+) (\d+) bytes", log) == [("/simple/", "200", "0"), ("/nowhere", "404", "0")]
+
+
 def test_somebody_elses_form_has_the_thousandths_of_the_moment() -> None:
     records = [AccessRecord(MOMENT + 1000 * more, PAGE) for more in (0, 5)]
     assert [logging.Formatter("%(msecs)03d").format(record) for record in records] == ["037", "042"]
