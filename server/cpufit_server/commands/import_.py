@@ -170,7 +170,7 @@ def sentence(outcome: Imported | Refused) -> str:
     if isinstance(outcome, Refused):
         error = outcome.error
         hint = "" if error.hint is None else f"\n  hint: {error.hint}"
-        if isinstance(error, StorageFailed):
+        if isinstance(error, StorageFailed) and error.reason is not None:
             hint = f"\n  the system says: {error.reason}{hint}"
         where = "" if error.where in (None, outcome.what) else f"{error.where}: "
         return f"refused  {outcome.what}: {where}{error.message} [{error.code}]{hint}"
