@@ -128,6 +128,12 @@ class Settings(UploadSettings, UpstreamSettings):
     inspection_idle_seconds: float = Field(
         default=60.0, gt=0, description="Seconds without work after which an inspection's process ends."
     )
+    inspection_niceness: int = Field(
+        default=10,
+        ge=0,
+        le=19,
+        description="How far inspections stand behind other processes (nice), so that pages do not wait for them.",
+    )
     probe: bool = Field(
         default=False,
         description="Whether wheels that come in are also imported on emulated CPUs, in a sandbox: it runs their code.",

@@ -84,6 +84,7 @@ def worker_options(settings: Settings) -> WorkerOptions:
         max_library_bytes=settings.inspection_max_library_bytes,
         max_libraries=settings.inspection_max_libraries,
         idle_seconds=settings.inspection_idle_seconds,
+        niceness=settings.inspection_niceness,
         probe=probe_options(settings) if settings.probe else None,
     )
 

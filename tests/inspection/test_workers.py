@@ -94,6 +94,18 @@ def test_a_worker_that_dies_or_hangs_costs_its_wheel_the_verdict_alone(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a pipe cannot be waited for")
+@pytest.mark.skipif(not hasattr(os, "getpriority"), reason="the system has no niceness")
+def test_a_worker_stands_behind_others_as_it_is_told(native: Path, tmp_path: Path) -> None:
+    mine = os.getpriority(os.PRIO_PROCESS, 0)
+    with opened(tmp_path, niceness=3) as pool:
+        assert pool.submit(native, native.name).result(60).undetermined
+        child = pool._children[0]._process.pid
+        assert os.getpriority(os.PRIO_PROCESS, child) == min(19, mine + 3)
+        group = Path(f"/proc/{child}/autogroup")
+        if group.exists() and Path("/proc/sys/kernel/sched_autogroup_enabled").read_text().strip() == "1":
+            assert group.read_text().split()[-1] == "3"
+
+
 def test_an_idle_worker_ends_and_the_next_wheel_starts_another(native: Path, tmp_path: Path) -> None:
     with opened(tmp_path, idle_seconds=0.2) as pool:
         assert pool.submit(native, native.name).result(60).undetermined

@@ -1,6 +1,7 @@
 """The child process of :mod:`.workers`: reads a request from each line of its input, answers in lines of JSON.
 
-Arguments: the bytes it may allocate, and the seconds without work after which it ends with status 0.
+Arguments: the bytes it may allocate, the seconds without work after which it ends with status 0, and how far behind
+other processes it stands.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -29,8 +31,9 @@ _LOOK_SECONDS = 1.0
 def main() -> None:
     """Serve until the input ends, or nothing was asked for some time."""
     _leave_ending_to_the_server()
-    memory, idle = int(sys.argv[1]), float(sys.argv[2])
+    memory, idle, niceness = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
     _limit_memory(memory)
+    _stand_behind(niceness)
     for line in _lines(sys.stdin, idle):
         _answer(_answered(json.loads(line)))
 
@@ -61,6 +64,15 @@ def _limit_memory(size: int) -> None:
         return
     resource.setrlimit(resource.RLIMIT_DATA, (size, size))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _stand_behind(niceness: int) -> None:
+    """Let others have the cores first: pages are waited for, an upload's verdict may take its time."""
+    if niceness and hasattr(os, "nice"):
+        os.nice(niceness)
+        # Linux weighs whole sessions against each other before the processes within one (autogroups, sched(7))
+        with suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(niceness), encoding="ascii")
 
 
 def _lines(stream: TextIO, idle: float) -> Iterator[str]:

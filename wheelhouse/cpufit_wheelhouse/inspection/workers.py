@@ -61,6 +61,8 @@ class WorkerOptions:
     """A wheel with more native libraries is undetermined."""
     idle_seconds: float = 60.0
     """A worker without work for this long ends its process and gives its memory back."""
+    niceness: int = 0
+    """How far behind other processes a worker stands (``nice``, 0 to 19), where the system has that."""
     probe: ProbeOptions | None = None
     """With it a wheel is also imported on emulated CPUs; that runs its code, inside a sandbox."""
 
@@ -223,7 +225,10 @@ class _Child:
         # what a probe lays down there goes with the process, however that ends
         self._scratch = Path(tempfile.mkdtemp(dir=folder, prefix="worker-"))
         self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and code
-            [sys.executable, "-c", _START, str(options.memory_bytes), str(options.idle_seconds)],
+            [
+                *(sys.executable, "-c", _START),
+                *(str(options.memory_bytes), str(options.idle_seconds), str(options.niceness)),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
