@@ -27,6 +27,7 @@ from cpufit_wheelhouse.simple_page import IndexPage, ProjectPage, render_html, r
 from .client import Asker, View
 from .negotiation import JSON_TYPE, Coding, Form
 from .readers import EVERYBODY
+from .turns_by_key import TurnsByKey
 from .variants import sidecars_of
 from .views import Links, merged, plain_page, profile_page, quarantined_page
 
@@ -213,6 +214,7 @@ class Pages:
         self._home = home
         self._selectors = selectors
         self._rendered = BoundedCache[RenderedPage](entries=entries, weight=weight, weigh=lambda page: page.weight)
+        self._makers = TurnsByKey()
         self._snapshots = BoundedCache["_Shelf"](entries=_SNAPSHOTS, weight=_SNAPSHOTS, weigh=lambda _: 1)
 
     @property
@@ -253,9 +255,13 @@ class Pages:
         key = (name, shelf.serial, view, form, root, None if beside is None else beside.key)
         page = self._rendered.get(key)
         if page is None:
-            reduced = Asker(view=asker.view, profile=profile)
-            page = self._render(shelf, reduced, form.media_type, root, beside).encoded(form.coding)
-            self._rendered.put(key, page)
+            # after a change everybody wants the new page at once, and one maker is faster than many beside each other
+            with self._makers.of(key):
+                page = self._rendered.get(key)
+                if page is None:
+                    reduced = Asker(view=asker.view, profile=profile)
+                    page = self._render(shelf, reduced, form.media_type, root, beside).encoded(form.coding)
+                    self._rendered.put(key, page)
         return page
 
     def index(self, form: Form, reader: Reader = EVERYBODY) -> RenderedPage:
@@ -273,19 +279,26 @@ class Pages:
 
     def _shelf(self, name: str, serial: int) -> _Shelf | None:
         shelf = self._snapshots.get(name)
-        if shelf is None or shelf.serial != serial:
-            # of thousands of files one has come or gone: the others are not read again
-            whole = self._home.catalog.snapshot(name, () if shelf is None else shelf.whole.files)
-            if whole is None:
-                return None
-            snapshot = whole.shown()
-            shelf = _Shelf(
-                serial=snapshot.project.serial,
-                whole=whole,
-                snapshot=snapshot,
-                relevant=relevant_features(snapshot.files),
-            )
-            self._snapshots.put(name, shelf)
+        if shelf is not None and shelf.serial == serial:
+            return shelf
+        with self._makers.of(name):
+            shelf = self._snapshots.get(name)
+            # whoever had the turn before may have read what was there later still
+            return shelf if shelf is not None and shelf.serial >= serial else self._read(name, shelf)
+
+    def _read(self, name: str, before: _Shelf | None) -> _Shelf | None:
+        # of thousands of files one has come or gone: the others are not read again
+        whole = self._home.catalog.snapshot(name, () if before is None else before.whole.files)
+        if whole is None:
+            return None
+        snapshot = whole.shown()
+        shelf = _Shelf(
+            serial=snapshot.project.serial,
+            whole=whole,
+            snapshot=snapshot,
+            relevant=relevant_features(snapshot.files),
+        )
+        self._snapshots.put(name, shelf)
         return shelf
 
     def _render(self, shelf: _Shelf, asker: Asker, media_type: str, root: str, beside: Beside | None) -> RenderedPage:
