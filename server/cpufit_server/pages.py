@@ -167,13 +167,17 @@ class BoundedCache(Generic[_Kept]):
         """How often something was found here, and how often not."""
         return self._hits, self._misses
 
-    def get(self, key: Hashable) -> _Kept | None:
-        """Return what is kept under a key, or None."""
+    def get(self, key: Hashable, *, again: bool = False) -> _Kept | None:
+        """Return what is kept under a key, or None.
+
+        :param again: it was not here a moment ago, and somebody else may have made it meanwhile
+        """
         with self._lock:
             if key not in self._kept:
-                self._misses += 1
+                self._misses += not again
                 return None
             self._hits += 1
+            self._misses -= again
             self._kept.move_to_end(key)
             return self._kept[key]
 
@@ -257,7 +261,7 @@ class Pages:
         if page is None:
             # after a change everybody wants the new page at once, and one maker is faster than many beside each other
             with self._makers.of(key):
-                page = self._rendered.get(key)
+                page = self._rendered.get(key, again=True)
                 if page is None:
                     reduced = Asker(view=asker.view, profile=profile)
                     page = self._render(shelf, reduced, form.media_type, root, beside).encoded(form.coding)

@@ -68,6 +68,8 @@ def test_a_page_that_many_want_is_rendered_and_its_project_read_once(
                 assert all(page is found[0] for page in found)
                 assert version in found[0].body.decode()
                 assert (rendered, read) == (["fast"], ["fast"])
+                hits, misses = made.cache_figures
+                assert (hits + misses, misses) == ((MANY, 1) if version == "1.0" else (2 * MANY, 2))
                 rendered.clear()
                 read.clear()
 
