@@ -10,10 +10,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import secrets
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 import zstandard
 
@@ -24,6 +22,7 @@ from cpufit_wheelhouse.offers import relevant_features
 from cpufit_wheelhouse.releases import version_of
 from cpufit_wheelhouse.simple_page import IndexPage, ProjectPage, render_html, render_json
 
+from .bounded_cache import BoundedCache
 from .client import Asker, View
 from .negotiation import JSON_TYPE, Coding, Form
 from .readers import EVERYBODY
@@ -32,7 +31,7 @@ from .variants import sidecars_of
 from .views import Links, merged, plain_page, profile_page, quarantined_page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Hashable
 
     from packaging.version import Version
 
@@ -55,7 +54,6 @@ the higher levels search in vain. Its window is below the 8 MiB that clients hav
 
 _SNAPSHOTS = 32
 _FRESH_BYTES = 16
-_Kept = TypeVar("_Kept")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,52 +146,6 @@ def compress(body: bytes, coding: Coding, *, quick: bool = False) -> bytes:
     if coding == "zstd":
         return zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(body)
     return gzip.compress(body, compresslevel=_QUICK_GZIP_LEVEL if quick else _GZIP_LEVEL, mtime=0)
-
-
-class BoundedCache(Generic[_Kept]):
-    """Keeps what was used last, up to a number of entries and a weight; safe for many threads."""
-
-    def __init__(self, *, entries: int, weight: int, weigh: Callable[[_Kept], int]) -> None:
-        self._entries = entries
-        self._weight = weight
-        self._weigh = weigh
-        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
-        self._used = 0
-        self._hits = self._misses = 0
-        self._lock = threading.Lock()
-
-    @property
-    def figures(self) -> tuple[int, int]:
-        """How often something was found here, and how often not."""
-        return self._hits, self._misses
-
-    def get(self, key: Hashable, *, again: bool = False) -> _Kept | None:
-        """Return what is kept under a key, or None.
-
-        :param again: it was not here a moment ago, and somebody else may have made it meanwhile
-        """
-        with self._lock:
-            if key not in self._kept:
-                self._misses += not again
-                return None
-            self._hits += 1
-            self._misses -= again
-            self._kept.move_to_end(key)
-            return self._kept[key]
-
-    def put(self, key: Hashable, value: _Kept) -> None:
-        """Keep a value; what was used longest ago makes room."""
-        with self._lock:
-            old = self._kept.pop(key, None)
-            if old is not None:
-                self._used -= self._weigh(old)
-            self._kept[key] = value
-            self._used += self._weigh(value)
-            while self._kept and (len(self._kept) > self._entries or self._used > self._weight):
-                self._used -= self._weigh(self._kept.popitem(last=False)[1])
-
-    def __len__(self) -> int:
-        return len(self._kept)
 
 
 class Pages:

@@ -5,8 +5,9 @@ import secrets
 
 import zstandard
 
+from cpufit_server.bounded_cache import BoundedCache
 from cpufit_server.negotiation import JSON_TYPE, PLAIN_HTML_TYPE
-from cpufit_server.pages import BoundedCache, compress, render
+from cpufit_server.pages import compress, render
 from cpufit_wheelhouse.simple_page import PageFile, ProjectPage
 
 

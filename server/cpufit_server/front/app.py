@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from cpufit_server.bounded_cache import BoundedCache
 from cpufit_server.page_response import is_known, page_response
-from cpufit_server.pages import BoundedCache
 
 from .answers import Ready, ready_file, ready_page
 from .keeping import LOOK, SLOT, KeptPage, ReadyFigures, Slot

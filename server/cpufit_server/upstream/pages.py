@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import anyio
 from starlette.concurrency import run_in_threadpool
 
+from cpufit_server.bounded_cache import BoundedCache
 from cpufit_server.errors import UpstreamFailed
-from cpufit_server.pages import BoundedCache
 from cpufit_wheelhouse.pullthrough import PageCache, StoredPage
 from cpufit_wheelhouse.pullthrough.pages import pack, version_of
 

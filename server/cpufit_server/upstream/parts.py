@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from cpufit_server.pages import BoundedCache
+from cpufit_server.bounded_cache import BoundedCache
 
 from .flights import Flights
 

@@ -13,9 +13,10 @@ from packaging.utils import canonicalize_name
 from starlette.concurrency import run_in_threadpool
 
 from cpufit_resolver.errors import CpufitError
+from cpufit_server.bounded_cache import BoundedCache
 from cpufit_server.client import Asker
 from cpufit_server.negotiation import JSON_TYPE
-from cpufit_server.pages import Beside, BoundedCache, RenderedPage, as_rendered
+from cpufit_server.pages import Beside, RenderedPage, as_rendered
 from cpufit_wheelhouse.process_locks import ProcessLocks
 from cpufit_wheelhouse.pullthrough import FileCache, PageCache
 from cpufit_wheelhouse.simple_page import render_html
