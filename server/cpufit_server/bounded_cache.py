@@ -27,17 +27,16 @@ class BoundedCache(Generic[_Kept]):
         """How often something was found here, and how often not."""
         return self._hits, self._misses
 
-    def get(self, key: Hashable, *, again: bool = False) -> _Kept | None:
+    def get(self, key: Hashable, *, looks_again: bool = False) -> _Kept | None:
         """Return what is kept under a key, or None.
 
-        :param again: it was not here a moment ago, and somebody else may have made it meanwhile
+        :param looks_again: who does not find it will look once more, and is counted then
         """
         with self._lock:
             if key not in self._kept:
-                self._misses += not again
+                self._misses += not looks_again
                 return None
             self._hits += 1
-            self._misses -= again
             self._kept.move_to_end(key)
             return self._kept[key]
 

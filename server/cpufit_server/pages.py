@@ -24,9 +24,9 @@ from cpufit_wheelhouse.simple_page import IndexPage, ProjectPage, render_html, r
 
 from .bounded_cache import BoundedCache
 from .client import Asker, View
+from .made_once import MadeOnce
 from .negotiation import JSON_TYPE, Coding, Form
 from .readers import EVERYBODY
-from .turns_by_key import TurnsByKey
 from .variants import sidecars_of
 from .views import Links, merged, plain_page, profile_page, quarantined_page
 
@@ -170,7 +170,8 @@ class Pages:
         self._home = home
         self._selectors = selectors
         self._rendered = BoundedCache[RenderedPage](entries=entries, weight=weight, weigh=lambda page: page.weight)
-        self._makers = TurnsByKey()
+        self._pages_made = MadeOnce[RenderedPage]()
+        self._shelves_made = MadeOnce[_Shelf]()
         self._snapshots = BoundedCache["_Shelf"](entries=_SNAPSHOTS, weight=_SNAPSHOTS, weigh=lambda _: 1)
 
     @property
@@ -209,15 +210,20 @@ class Pages:
         if not shelf.merges:  # it was told to, when it was asked what stands beside
             beside = None
         key = (name, shelf.serial, view, form, root, None if beside is None else beside.key)
-        page = self._rendered.get(key)
+        page = self._rendered.get(key, looks_again=True)
         if page is None:
             # after a change everybody wants the new page at once, and one maker is faster than many beside each other
-            with self._makers.of(key):
-                page = self._rendered.get(key, again=True)
-                if page is None:
-                    reduced = Asker(view=asker.view, profile=profile)
-                    page = self._render(shelf, reduced, form.media_type, root, beside).encoded(form.coding)
-                    self._rendered.put(key, page)
+            reduced = Asker(view=asker.view, profile=profile)
+            page = self._pages_made.get(key, lambda: self._kept(key, shelf, reduced, form, root, beside))
+        return page
+
+    def _kept(
+        self, key: Hashable, shelf: _Shelf, asker: Asker, form: Form, root: str, beside: Beside | None
+    ) -> RenderedPage:
+        page = self._rendered.get(key)  # another may have ended with it just before
+        if page is None:
+            page = self._render(shelf, asker, form.media_type, root, beside).encoded(form.coding)
+            self._rendered.put(key, page)
         return page
 
     def index(self, form: Form, reader: Reader = EVERYBODY) -> RenderedPage:
@@ -237,12 +243,12 @@ class Pages:
         shelf = self._snapshots.get(name)
         if shelf is not None and shelf.serial == serial:
             return shelf
-        with self._makers.of(name):
-            shelf = self._snapshots.get(name)
-            # whoever had the turn before may have read what was there later still
-            return shelf if shelf is not None and shelf.serial >= serial else self._read(name, shelf)
+        return self._shelves_made.get((name, serial), lambda: self._read(name, serial))
 
-    def _read(self, name: str, before: _Shelf | None) -> _Shelf | None:
+    def _read(self, name: str, serial: int) -> _Shelf | None:
+        before = self._snapshots.get(name)
+        if before is not None and before.serial == serial:  # another ended with it just before
+            return before
         # of thousands of files one has come or gone: the others are not read again
         whole = self._home.catalog.snapshot(name, () if before is None else before.whole.files)
         if whole is None:

@@ -93,7 +93,6 @@ def test_a_worker_that_dies_or_hangs_costs_its_wheel_the_verdict_alone(
         assert "small/fast.so" in pool.submit(native, native.name).result(60).undetermined[0]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a pipe cannot be waited for")
 @pytest.mark.skipif(not hasattr(os, "getpriority"), reason="the system has no niceness")
 def test_a_worker_stands_behind_others_as_it_is_told(native: Path, tmp_path: Path) -> None:
     mine = os.getpriority(os.PRIO_PROCESS, 0)
@@ -106,6 +105,7 @@ def test_a_worker_stands_behind_others_as_it_is_told(native: Path, tmp_path: Pat
             assert group.read_text().split()[-1] == "3"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a pipe cannot be waited for")
 def test_an_idle_worker_ends_and_the_next_wheel_starts_another(native: Path, tmp_path: Path) -> None:
     with opened(tmp_path, idle_seconds=0.2) as pool:
         assert pool.submit(native, native.name).result(60).undetermined

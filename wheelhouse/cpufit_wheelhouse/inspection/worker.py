@@ -24,6 +24,7 @@ from cpufit_wheelhouse.errors import WheelError
 
 from .verdict import Verdict
 
+_TRIES, _PAUSE_SECONDS = 5, 0.13
 _LOOK_SECONDS = 1.0
 """How often a worker looks whether its server is still there."""
 
@@ -68,11 +69,19 @@ def _limit_memory(size: int) -> None:
 
 def _stand_behind(niceness: int) -> None:
     """Let others have the cores first: pages are waited for, an upload's verdict may take its time."""
-    if niceness and hasattr(os, "nice"):
+    if not niceness or not hasattr(os, "nice"):
+        return
+    with suppress(OSError):  # a filter of system calls may forbid it, which is no reason not to inspect
         os.nice(niceness)
-        # Linux weighs whole sessions against each other before the processes within one (autogroups, sched(7))
+    # Linux weighs whole sessions against each other before the processes within one (autogroups, sched(7))
+    for _ in range(_TRIES):
         with suppress(OSError):
-            Path("/proc/self/autogroup").write_text(str(niceness), encoding="ascii")
+            try:
+                Path("/proc/self/autogroup").write_text(str(niceness), encoding="ascii")
+            except BlockingIOError:  # one change in a tenth of a second is taken, of the whole system
+                time.sleep(_PAUSE_SECONDS)
+                continue
+        return
 
 
 def _lines(stream: TextIO, idle: float) -> Iterator[str]:
