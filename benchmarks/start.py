@@ -31,8 +31,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.index.data import fill_shelf
-from benchmarks.index.processes import ACCEPT, Process, free_port, running, wait_for
+from benchmarks.index.processes import ACCEPT, Process, running, wait_for
 from benchmarks.index.seeding import seed_home
+
+from cpufit_server.demo.processes import free_port
 
 _PAGES = 1000
 _BARE = """

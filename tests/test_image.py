@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.flow.flow_server import free_port, running_server
+from tests.flow.flow_server import running_server
 
 from cpufit_server.cli import make_parser
+from cpufit_server.demo.processes import free_port
 from cpufit_server.environment import PREFIX
 from cpufit_server.settings import Settings
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -102,14 +101,6 @@ def wait_for(url: str, process: Process, log: Path, *, timeout: float = START_SE
             break
         time.sleep(0.02)
     raise RuntimeError(f"{url}: {said}\n{log.read_text(errors='replace')[-2000:]}")
-
-
-def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _ended(pid: int) -> bool:

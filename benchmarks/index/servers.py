@@ -13,14 +13,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from cpufit_server.demo.processes import free_port
 from cpufit_wheelhouse.home import open_home
 
 from . import limits
 from .data import Shelf
-from .processes import Process, free_port, running, wait_for
+from .processes import Process, running, wait_for
 from .tools import Tools, system_program
 
 USER, PASSWORD = "bench", "bench-password"
+_DEVPI_USER = "root"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,7 @@ def cpufit(tools: Tools, shelf: Shelf, scratch: Path, *, metrics: bool = False) 
 
 @contextmanager
 def devpi(tools: Tools, shelf: Shelf, scratch: Path) -> Iterator[Index]:
-    """Start devpi-server with an empty index ``root/bench``; what is on the shelf has to be uploaded."""
+    """Start devpi-server with an empty index of its administrator; what is on the shelf has to be uploaded."""
     del shelf
     folder, port, log = scratch / "devpi", free_port(), scratch / "devpi.log"
     made = [_program(tools, "devpi-server", "devpi-init"), "--serverdir", folder, "--root-passwd", PASSWORD]
@@ -122,25 +124,28 @@ def devpi(tools: Tools, shelf: Shelf, scratch: Path) -> Iterator[Index]:
     base = f"http://127.0.0.1:{port}"
     with running([*command, "--port", str(port)], environment={}, log=log) as process:
         wait_for(f"{base}/+api", process, log, accept="application/json")
-        _make_devpi_index(base)
+        own = _make_devpi_index(base)
         yield Index(
             name="devpi",
             version=tools.version("devpi-server"),
             process=process,
             log=log,
-            page=_pages(f"{base}/root/bench/+simple/"),
-            index_url=f"{base}/root/bench/+simple/",
-            upload_url=f"{base}/root/bench/",
-            username="root",
+            page=_pages(f"{own}+simple/"),
+            index_url=f"{own}+simple/",
+            upload_url=own,
+            username=_DEVPI_USER,
         )
 
 
-def _make_devpi_index(base: str) -> None:
-    login = _json_request(f"{base}/+login", "POST", {"user": "root", "password": PASSWORD})
-    who = base64.b64encode(f"root:{login['result']['password']}".encode()).decode()
+def _make_devpi_index(base: str) -> str:
+    """Make the index, if it is not there, and return its address."""
+    login = _json_request(f"{base}/+login", "POST", {"user": _DEVPI_USER, "password": PASSWORD})
+    who = base64.b64encode(f"{_DEVPI_USER}:{login['result']['password']}".encode()).decode()
     with_auth = {"X-Devpi-Auth": who}
-    if "bench" not in _json_request(f"{base}/root", "GET", None, with_auth)["result"]["indexes"]:
-        _json_request(f"{base}/root/bench", "PUT", {"bases": [], "volatile": False}, with_auth)
+    user = f"{base}/{_DEVPI_USER}"
+    if USER not in _json_request(user, "GET", None, with_auth)["result"]["indexes"]:
+        _json_request(f"{user}/{USER}", "PUT", {"bases": [], "volatile": False}, with_auth)
+    return f"{user}/{USER}/"
 
 
 def _json_request(url: str, method: str, body: object, headers: dict[str, str] | None = None) -> dict[str, dict]:  # type: ignore[type-arg]

@@ -35,8 +35,10 @@ from typing import Any
 
 import httpx
 from benchmarks.index.data import fill_shelf
-from benchmarks.index.processes import cores, free_port, pinned
+from benchmarks.index.processes import cores, pinned
 from benchmarks.index.seeding import seed_home
+
+from cpufit_server.demo.processes import free_port
 
 from .people import Pages, idle_connections, is_closed, pips, uploads
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import httpx
 from tests.flow.flow_clients import uv_program
-from tests.flow.flow_server import free_port
+
+from cpufit_server.demo.processes import free_port
 
 START_SECONDS = 120.0
 

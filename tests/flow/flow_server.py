@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -20,22 +18,9 @@ import httpx
 from tests.flow.flow_clients import uv_program
 from tests.flow.flow_machines import Outcome, clean_environment
 
+from cpufit_server.demo.processes import free_port
+
 _SECRET = re.compile(r"cpufit-[A-Za-z0-9_-]{43}")
-
-
-_SERVICES = range(12_000, 32_000)
-"""Ports below those that systems give to outgoing connections: none of them can come in between."""
-
-
-def free_port(together: int = 1) -> int:
-    """Return a port of the loopback interface that nobody uses now, the first of so many in a row."""
-    for _ in range(100):
-        first = random.choice(_SERVICES[:-together])
-        with ExitStack() as probes, suppress(OSError):
-            for port in range(first, first + together):
-                probes.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            return first
-    raise AssertionError(f"no {together} free ports in a row")
 
 
 def server_environment(home: Path, settings: Mapping[str, str]) -> dict[str, str]:

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.flow.flow_server import _await_health, free_port, server_environment
+from tests.flow.flow_server import _await_health, server_environment
 
+from cpufit_server.demo.processes import free_port
 from cpufit_wheelhouse.home import open_home
 
 TELLS_CHILDREN = pytest.mark.skipif(

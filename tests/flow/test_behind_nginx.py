@@ -16,7 +16,9 @@ import httpx
 import pytest
 from tests.conftest import WheelFactory
 from tests.flow.flow_machines import clean_environment
-from tests.flow.flow_server import free_port, running_server, twine_upload
+from tests.flow.flow_server import running_server, twine_upload
+
+from cpufit_server.demo.processes import free_port
 
 pytestmark = pytest.mark.flow
 

@@ -16,9 +16,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.flow.flow_server import Server, free_port, running_server, server_environment, twine_upload
+from tests.flow.flow_server import Server, running_server, server_environment, twine_upload
 from tests.server.conftest import wheel_bytes
 from tests.server.upstream_index import UpstreamIndex, upstream_server
+
+from cpufit_server.demo.processes import free_port
 
 if sys.platform != "win32":
     import resource

@@ -23,9 +23,10 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.flow.flow_server import _await_health, free_port, server_environment
+from tests.flow.flow_server import _await_health, server_environment
 from tests.server.conftest import wheel_bytes
 
+from cpufit_server.demo.processes import free_port
 from cpufit_wheelhouse.home import open_home
 from cpufit_wheelhouse.upkeep.verification import Verification
 

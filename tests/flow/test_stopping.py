@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import final
 
 import pytest
-from tests.flow.flow_server import _await_health, free_port, server_environment
+from tests.flow.flow_server import _await_health, server_environment
 from tests.server.conftest import wheel_bytes
 
+from cpufit_server.demo.processes import free_port
 from cpufit_wheelhouse.home import open_home
 
 pytestmark = [pytest.mark.flow, pytest.mark.skipif(os.name == "nt", reason="POSIX signals")]

@@ -21,11 +21,12 @@ from tests.flow.flow_cells import SPECIFIC
 from tests.flow.flow_clients import NEWEST_PIP, uv_program
 from tests.flow.flow_environments import Environments
 from tests.flow.flow_machines import HERE, Environment, Outcome
-from tests.flow.flow_server import Server, free_port
+from tests.flow.flow_server import Server
 
 import cpufit_pip_plugin
 import cpufit_resolver
 import cpufit_wheelhouse
+from cpufit_server.demo.processes import free_port
 
 pytestmark = pytest.mark.flow
 

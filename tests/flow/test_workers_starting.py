@@ -12,10 +12,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.flow.flow_server import free_port, server_environment
+from tests.flow.flow_server import server_environment
 from tests.flow.flow_workers import TELLS_CHILDREN, serving
 
 from cpufit_server.cli import main
+from cpufit_server.demo.processes import free_port
 from cpufit_wheelhouse.catalog.reading import CATALOG
 from cpufit_wheelhouse.home import open_home
 

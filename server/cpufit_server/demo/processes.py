@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import signal
 import socket
 import subprocess
@@ -18,6 +19,9 @@ from cpufit_server.processes import child
 
 LOOPBACK = "127.0.0.1"
 _START_SECONDS = 60.0
+_PORTS = range(12_000, 32_000)
+"""Below those that systems give to outgoing connections: none of them can come in between."""
+_PORT_TRIES = 100
 
 
 class DemoFailed(CpufitError):
@@ -69,11 +73,18 @@ def running_server(home: Path, log: Path, environ: Mapping[str, str]) -> Iterato
         yield url
 
 
-def free_port() -> int:
-    """Return a TCP port of the loopback that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+def free_port(together: int = 1) -> int:
+    """Return a TCP port of the loopback that nobody uses just now, the first of so many in a row.
+
+    :raises DemoFailed: none was found
+    """
+    for _ in range(_PORT_TRIES):
+        first = secrets.choice(_PORTS[:-together])
+        with contextlib.ExitStack() as probes, contextlib.suppress(OSError):
+            for port in range(first, first + together):
+                probes.enter_context(socket.socket()).bind((LOOPBACK, port))
+            return first
+    raise DemoFailed(f"no {together} free ports in a row were found on {LOOPBACK}")
 
 
 def _wait_until_healthy(url: str, process: subprocess.Popen[str], log: Path) -> None:

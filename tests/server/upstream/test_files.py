@@ -228,7 +228,9 @@ def test_credentials_come_from_netrc_too(
 
 
 def test_a_killed_server_leaves_whole_files_and_one_that_can_be_swept(tmp_path: Path, index: UpstreamIndex) -> None:
-    from tests.flow.flow_server import free_port, server_environment  # noqa: PLC0415  # only here
+    from tests.flow.flow_server import server_environment  # noqa: PLC0415  # only here
+
+    from cpufit_server.demo.processes import free_port  # noqa: PLC0415  # only here
 
     whole, partial = index.add("other", SDIST, DATA), index.add("other", "other-2.0.tar.gz", DATA + b"!")
     home, port = tmp_path / "home", free_port()
