@@ -13,7 +13,7 @@ _Made = TypeVar("_Made")
 @dataclass(slots=True)
 class _Making(Generic[_Made]):
     ended: threading.Event = field(default_factory=threading.Event)
-    made: _Made | None = None
+    made: _Made = field(init=False)
     error: BaseException | None = None
 
 
@@ -24,7 +24,7 @@ class MadeOnce(Generic[_Made]):
         self._under_way: dict[Hashable, _Making[_Made]] = {}
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable, make: Callable[[], _Made | None]) -> _Made | None:
+    def get(self, key: Hashable, make: Callable[[], _Made]) -> _Made:
         """Return what ``make`` returns; who comes while somebody makes the same waits for that and gets the same.
 
         Nobody waits for more than one: what fails, fails for all who waited.
@@ -45,7 +45,7 @@ class MadeOnce(Generic[_Made]):
             raise making.error
         return making.made
 
-    def _make(self, key: Hashable, making: _Making[_Made], make: Callable[[], _Made | None]) -> None:
+    def _make(self, key: Hashable, making: _Making[_Made], make: Callable[[], _Made]) -> None:
         try:
             making.made = make()
         except BaseException as error:  # noqa: BLE001  # whatever it is, nobody may wait for ever

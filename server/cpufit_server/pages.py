@@ -31,7 +31,7 @@ from .variants import sidecars_of
 from .views import Links, merged, plain_page, profile_page, quarantined_page
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from packaging.version import Version
 
@@ -171,7 +171,7 @@ class Pages:
         self._selectors = selectors
         self._rendered = BoundedCache[RenderedPage](entries=entries, weight=weight, weigh=lambda page: page.weight)
         self._pages_made = MadeOnce[RenderedPage]()
-        self._shelves_made = MadeOnce[_Shelf]()
+        self._shelves_made = MadeOnce[_Shelf | None]()
         self._snapshots = BoundedCache["_Shelf"](entries=_SNAPSHOTS, weight=_SNAPSHOTS, weigh=lambda _: 1)
 
     @property
@@ -210,21 +210,8 @@ class Pages:
         if not shelf.merges:  # it was told to, when it was asked what stands beside
             beside = None
         key = (name, shelf.serial, view, form, root, None if beside is None else beside.key)
-        page = self._rendered.get(key, looks_again=True)
-        if page is None:
-            # after a change everybody wants the new page at once, and one maker is faster than many beside each other
-            reduced = Asker(view=asker.view, profile=profile)
-            page = self._pages_made.get(key, lambda: self._kept(key, shelf, reduced, form, root, beside))
-        return page
-
-    def _kept(
-        self, key: Hashable, shelf: _Shelf, asker: Asker, form: Form, root: str, beside: Beside | None
-    ) -> RenderedPage:
-        page = self._rendered.get(key)  # another may have ended with it just before
-        if page is None:
-            page = self._render(shelf, asker, form.media_type, root, beside).encoded(form.coding)
-            self._rendered.put(key, page)
-        return page
+        reduced = Asker(view=asker.view, profile=profile)
+        return self._once(key, lambda: self._render(shelf, reduced, form.media_type, root, beside).encoded(form.coding))
 
     def index(self, form: Form, reader: Reader = EVERYBODY) -> RenderedPage:
         """Return the page that lists the hosted projects, as far as somebody may read them.
@@ -233,9 +220,17 @@ class Pages:
         """
         names = tuple(name for name in self._home.catalog.names() if reader.reads(name))
         key = ("index", hashlib.sha256("\n".join(names).encode()).digest(), form)
-        page = self._rendered.get(key)
+        return self._once(key, lambda: render(IndexPage(projects=names), form.media_type).encoded(form.coding))
+
+    def _once(self, key: Hashable, make: Callable[[], RenderedPage]) -> RenderedPage:
+        """Return a page out of memory, or make it: after a change everybody wants the new one at the same instant."""
+        page = self._rendered.get(key, looks_again=True)
+        return self._pages_made.get(key, lambda: self._kept(key, make)) if page is None else page
+
+    def _kept(self, key: Hashable, make: Callable[[], RenderedPage]) -> RenderedPage:
+        page = self._rendered.get(key)  # another may have ended with it just before
         if page is None:
-            page = render(IndexPage(projects=names), form.media_type).encoded(form.coding)
+            page = make()
             self._rendered.put(key, page)
         return page
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.server.conftest import wheel_bytes
+from tests.together import together
 
 from cpufit_server import pages
 from cpufit_server.client import asker_of_user_agent
@@ -30,6 +31,12 @@ def put(home: Home, version: str) -> None:
     with home.blobs.stage() as staged:
         staged.write(data)
         home.ingest.wheel(staged, name, provenance={"source": "upload"}, submission=Submission(project="fast"))
+
+
+def asked(ask: Callable[[], Any]) -> list[Any]:
+    found, errors = together(MANY, lambda _: ask())
+    assert errors == []
+    return found
 
 
 def test_a_page_that_many_want_is_rendered_and_its_project_read_once(
@@ -54,28 +61,38 @@ def test_a_page_that_many_want_is_rendered_and_its_project_read_once(
 
         monkeypatch.setattr(pages, "render", slowly)
         monkeypatch.setattr(type(home.catalog), "snapshot", lambda _, *arguments: counted(*arguments))
-        begin = threading.Barrier(MANY)
+        for version in ("1.0", "2.0"):
+            if version == "2.0":
+                put(home, version)
+            found = asked(lambda: made.project("fast", ASKER, FORM, "../../"))
+            assert all(page is found[0] for page in found)
+            assert version in found[0].body.decode()
+            assert (rendered, read) == (["fast"], ["fast"])
+            assert made.cache_figures[1] == (1 if version == "1.0" else 2)
+            rendered.clear()
+            read.clear()
 
-        def ask(_: int) -> Any:
-            begin.wait()
-            return made.project("fast", ASKER, FORM, "../../")
 
-        with ThreadPoolExecutor(MANY) as people:
-            for version in ("1.0", "2.0"):
-                if version == "2.0":
-                    put(home, version)
-                found = list(people.map(ask, range(MANY)))
-                assert all(page is found[0] for page in found)
-                assert version in found[0].body.decode()
-                assert (rendered, read) == (["fast"], ["fast"])
-                assert made.cache_figures[1] == (1 if version == "1.0" else 2)
-                rendered.clear()
-                read.clear()
+def test_the_list_of_projects_is_rendered_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_home(tmp_path / "home") as home:
+        put(home, "1.0")
+        made = Pages(home, Selectors(home, "http://x"), entries=100, weight=1 << 20)
+        rendered: list[str] = []
+        render = pages.render
+
+        def slowly(page: Any, *arguments: Any, **named: Any) -> Any:
+            rendered.extend(page.projects)
+            time.sleep(0.2)
+            return render(page, *arguments, **named)
+
+        monkeypatch.setattr(pages, "render", slowly)
+        found = asked(lambda: made.index(FORM))
+        assert all(page is found[0] for page in found)
+        assert rendered == ["fast"]
 
 
 def test_what_fails_fails_for_all_who_waited_at_once_and_is_tried_anew_later() -> None:
     once, tried = MadeOnce[str](), []
-    begin = threading.Barrier(MANY)
 
     def make() -> str:
         tried.append(1)
@@ -84,13 +101,8 @@ def test_what_fails_fails_for_all_who_waited_at_once_and_is_tried_anew_later() -
             raise OSError("the disk")
         return "page"
 
-    def ask(_: int) -> str | None:
-        begin.wait()
-        return once.get("page", make)
-
-    with ThreadPoolExecutor(MANY) as people:
-        asked = [people.submit(ask, number) for number in range(MANY)]
-        assert [str(one.exception()) for one in asked] == ["the disk"] * MANY
+    found, errors = together(MANY, lambda _: once.get("page", make))
+    assert (found, [str(error) for error in errors]) == ([], ["the disk"] * MANY)
     assert len(tried) == 1
     assert len(once) == 0
     assert once.get("page", make) == "page"
@@ -99,7 +111,7 @@ def test_what_fails_fails_for_all_who_waited_at_once_and_is_tried_anew_later() -
 def test_other_things_do_not_wait() -> None:
     once = MadeOnce[str]()
 
-    def other() -> str | None:
+    def other() -> str:
         return once.get("other", lambda: "other")
 
     with ThreadPoolExecutor(1) as people:
@@ -119,12 +131,7 @@ def test_what_no_cache_keeps_is_given_to_all_who_waited(tmp_path: Path, monkeypa
             return render(page, *arguments, **named)
 
         monkeypatch.setattr(pages, "render", slowly)
-        begin = threading.Barrier(MANY)
-
-        def ask(_: int) -> Any:
-            begin.wait()
-            return made.project("fast", ASKER, FORM, "../../")
-
-        with ThreadPoolExecutor(MANY) as people:
-            assert {b"fast-1.0" in page.body for page in people.map(ask, range(MANY))} == {True}
+        assert {b"fast-1.0" in page.body for page in asked(lambda: made.project("fast", ASKER, FORM, "../../"))} == {
+            True
+        }
         assert len(rendered) < MANY

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -28,17 +27,6 @@ from cpufit_wheelhouse.errors import NoSuchProject
 
 def selector(sha256: str = "5" * 64) -> NewDerived:
     return NewDerived(version="1.0", kind="selector", filename="demo-1.0.tar.gz", sha256=sha256, size=9)
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'catalog.sqlite3'}"
-
-
-@pytest.fixture
-def catalog(url: str) -> Iterator[Catalog]:
-    with Catalog.open(url) as opened:
-        yield opened
 
 
 def test_an_empty_catalog_hosts_nothing(catalog: Catalog) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
-from pathlib import Path
 
 import pytest
 from packaging.version import Version
@@ -15,12 +13,6 @@ from tests.wheelhouse.catalog_support import new_file
 
 from cpufit_wheelhouse.catalog import Addition, Asked, Catalog
 from cpufit_wheelhouse.catalog.arrivals import spellings
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    with Catalog.open(f"sqlite:///{tmp_path / 'catalog.sqlite3'}") as opened:
-        yield opened
 
 
 def test_a_new_file_meets_those_of_its_name_bytes_and_release(catalog: Catalog) -> None:

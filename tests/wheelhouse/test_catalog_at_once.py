@@ -4,44 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pytest
+from tests.together import together
 from tests.wheelhouse.catalog_support import new_file
 
 from cpufit_wheelhouse.catalog import Addition, Catalog, CatalogChanged, NewFile
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'catalog.sqlite3'}"
-
-
-@pytest.fixture
-def catalog(url: str) -> Iterator[Catalog]:
-    with Catalog.open(url) as opened:
-        yield opened
-
-
-def in_threads(count: int, work: Callable[[int], object]) -> list[BaseException]:
-    gate = threading.Barrier(count)
-    errors: list[BaseException] = []
-
-    def run(number: int) -> None:
-        gate.wait()
-        try:
-            work(number)
-        except BaseException as error:  # noqa: BLE001 - the test looks at it
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return errors
 
 
 def add_until_it_is_in(catalog: Catalog, new: NewFile) -> None:
@@ -58,19 +26,21 @@ def test_many_threads_lose_no_file(catalog: Catalog) -> None:
         for step in range(5):
             add_until_it_is_in(catalog, new_file(f"{number}.{step}", content=f"{number}.{step}"))
 
-    assert in_threads(8, add_five) == []
+    assert together(8, add_five)[1] == []
     assert len(catalog.files("demo")) == catalog.serial("demo") == 40
 
 
 def test_of_many_threads_with_one_identity_one_wins(catalog: Catalog) -> None:
     catalog.ensure_project("demo")
-    errors = in_threads(8, lambda number: catalog.arrivals.add(Addition("demo", new_file(content=str(number)), seen=1)))
+    _, errors = together(
+        8, lambda number: catalog.arrivals.add(Addition("demo", new_file(content=str(number)), seen=1))
+    )
     assert [type(error) for error in errors] == [CatalogChanged] * 7
     assert len(catalog.files("demo")) == 1
 
 
 def test_many_threads_may_make_one_project(catalog: Catalog) -> None:
-    assert in_threads(8, lambda _number: catalog.ensure_project("demo")) == []
+    assert together(8, lambda _number: catalog.ensure_project("demo"))[1] == []
     assert len(catalog.projects()) == 1
 
 

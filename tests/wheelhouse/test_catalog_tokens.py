@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import timezone
 from pathlib import Path
 
 import pytest
 
 from cpufit_wheelhouse.catalog import Catalog
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    with Catalog.open(f"sqlite:///{tmp_path / 'catalog.sqlite3'}") as opened:
-        yield opened
 
 
 def test_a_secret_looks_like_one_of_ours_and_no_two_are_alike(catalog: Catalog) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
-from pathlib import Path
 
-import pytest
 from packaging.utils import canonicalize_name
 
 from cpufit_resolver.need import Need, parse_need
@@ -143,12 +140,6 @@ def test_what_a_build_satisfies_is_wanted_no_more() -> None:
     assert still_wanted(counts, lambda _: snapshot(NEW, OLD)) == (counts[0],)
     assert still_wanted(counts, lambda _: snapshot(NEW, stored(4, "2.1", "x86_64_v2"))) == ()
     assert still_wanted(counts, lambda _: None) == ()
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    with Catalog.open(f"sqlite:///{tmp_path / 'catalog.sqlite3'}") as opened:
-        yield opened
 
 
 def test_demands_are_added_up_day_by_day(catalog: Catalog) -> None:

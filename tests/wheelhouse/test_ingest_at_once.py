@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.together import together
 from tests.wheelhouse.ingest_support import NAME, blob, on_disk, put, wheel_bytes
 
 from cpufit_wheelhouse.errors import (
@@ -28,26 +28,6 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 
 # many at once
-
-
-def together(count: int, work: Callable[[int], object]) -> tuple[list[object], list[Exception]]:
-    gate = threading.Barrier(count)
-    results: list[object] = []
-    errors: list[Exception] = []
-
-    def run(number: int) -> None:
-        gate.wait()
-        try:
-            results.append(work(number))
-        except Exception as error:  # noqa: BLE001 - the test looks at it
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results, errors
 
 
 def referenced(home: Home) -> set[str]:
