@@ -13,7 +13,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from .watching import REQUEST_ID, Exchange
@@ -100,11 +100,7 @@ class TextFormatter(logging.Formatter):
         """Return the lines of many requests."""
         lines: list[str] = []
         chosen: list[str] = []
-        last, at = -1, ""
-        for moment, (method, path, _, status, size, seconds, client, request, outcome) in told:
-            # under load many fall into one thousandth of a second
-            if (thousandth := moment // 1000) != last:
-                last, at = thousandth, _stamp(thousandth)
+        for at, (method, path, _, status, size, seconds, client, request, outcome) in _stamped(told):
             became = f" {outcome}" if outcome else ""
             took = seconds * 1000
             lines.append(
@@ -138,10 +134,7 @@ class JsonFormatter(logging.Formatter):
         """Return the objects of many requests."""
         lines: list[str] = []
         chosen: list[str] = []
-        last, at = -1, ""
-        for moment, (method, path, _, status, size, seconds, client, request, outcome) in told:
-            if (thousandth := moment // 1000) != last:
-                last, at = thousandth, _stamp(thousandth)
+        for at, (method, path, _, status, size, seconds, client, request, outcome) in _stamped(told):
             said, became = (f" {outcome}", f', "outcome": "{outcome}"') if outcome else ("", "")
             took = f"{seconds * 1000:.1f}"
             # json.dumps would take longer than everything else
@@ -153,6 +146,15 @@ class JsonFormatter(logging.Formatter):
             )
             chosen.append(path + request + outcome)
         return _checked(lines, chosen, told, self)
+
+
+def _stamped(told: Sequence[Told]) -> Iterator[tuple[str, Exchange]]:
+    last, at = -1, ""
+    for moment, exchange in told:
+        # under load many fall into one thousandth of a second
+        if (thousandth := moment // 1000) != last:
+            last, at = thousandth, _stamp(thousandth)
+        yield at, exchange
 
 
 def _checked(lines: list[str], chosen: list[str], told: Sequence[Told], formatter: logging.Formatter) -> list[str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cpufit_resolver.need import BASELINE_NEED, Need
 from cpufit_wheelhouse.archive import WheelInfo
 from cpufit_wheelhouse.blobs import StagedBlob
 from cpufit_wheelhouse.catalog import NewFile
-from cpufit_wheelhouse.metadata import dependency_signature
+from cpufit_wheelhouse.catalog.records import FileKind
+from cpufit_wheelhouse.filename import SdistFilename, WheelFilename
+from cpufit_wheelhouse.metadata import MetadataFacts, dependency_signature
 from cpufit_wheelhouse.sdist import SdistInfo
 
 
@@ -37,39 +39,39 @@ def wheel_facts(
     info: WheelInfo, need: Need | None, arriving: ArrivingBytes, provenance: Mapping[str, object]
 ) -> NewFile:
     """Return what the catalog keeps of a wheel."""
-    return NewFile(
-        kind="wheel",
-        version=str(info.filename.version),
-        filename=info.filename.ordinary().format(),
+    return replace(
+        _facts("wheel", info.filename.ordinary(), info.metadata, arriving, provenance),
         need=need,
-        sha256=arriving.file.digests.sha256,
-        blake2=arriving.file.digests.blake2b,
-        size=arriving.file.size,
-        metadata_sha256=arriving.metadata.digests.sha256,
-        requires_python=info.metadata.requires_python,
-        dependencies_key=dependency_signature(info.metadata),
         tags=tuple(sorted(info.filename.tags)),
         platforms=info.filename.platforms,
         build=info.filename.build,
         has_native=bool(info.native),
-        provenance=provenance,
-        attestations_sha256=arriving.attestations_sha256,
     )
 
 
 def sdist_facts(info: SdistInfo, arriving: ArrivingBytes, provenance: Mapping[str, object]) -> NewFile:
     """Return what the catalog keeps of a source distribution."""
+    return _facts("sdist", info.filename, info.metadata, arriving, provenance)
+
+
+def _facts(
+    kind: FileKind,
+    name: WheelFilename | SdistFilename,
+    metadata: MetadataFacts,
+    arriving: ArrivingBytes,
+    provenance: Mapping[str, object],
+) -> NewFile:
     return NewFile(
-        kind="sdist",
-        version=str(info.filename.version),
-        filename=info.filename.format(),
+        kind=kind,
+        version=str(name.version),
+        filename=name.format(),
         need=BASELINE_NEED,
         sha256=arriving.file.digests.sha256,
         blake2=arriving.file.digests.blake2b,
         size=arriving.file.size,
         metadata_sha256=arriving.metadata.digests.sha256,
-        requires_python=info.metadata.requires_python,
-        dependencies_key=dependency_signature(info.metadata),
+        requires_python=metadata.requires_python,
+        dependencies_key=dependency_signature(metadata),
         provenance=provenance,
         attestations_sha256=arriving.attestations_sha256,
     )

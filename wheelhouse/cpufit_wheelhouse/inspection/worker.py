@@ -25,6 +25,7 @@ from cpufit_wheelhouse.errors import WheelError
 from .verdict import Verdict
 
 _TRIES, _PAUSE_SECONDS = 5, 0.13
+"""How often, and how long apart, a worker tries to bring its session behind others."""
 _LOOK_SECONDS = 1.0
 """How often a worker looks whether its server is still there."""
 
@@ -75,13 +76,20 @@ def _stand_behind(niceness: int) -> None:
         os.nice(niceness)
     # Linux weighs whole sessions against each other before the processes within one (autogroups, sched(7))
     for _ in range(_TRIES):
-        with suppress(OSError):
-            try:
-                Path("/proc/self/autogroup").write_text(str(niceness), encoding="ascii")
-            except BlockingIOError:  # one change in a tenth of a second is taken, of the whole system
-                time.sleep(_PAUSE_SECONDS)
-                continue
-        return
+        if _session_told(niceness):
+            return
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _session_told(niceness: int) -> bool:
+    """Return whether nothing is left to be done: it took the niceness, or has none."""
+    try:
+        Path("/proc/self/autogroup").write_text(str(niceness), encoding="ascii")
+    except BlockingIOError:  # one change in a tenth of a second is taken, of the whole system
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _lines(stream: TextIO, idle: float) -> Iterator[str]:
